@@ -1,0 +1,20 @@
+"""What a visitor said about being measured, and what follows from it. Pure."""
+
+from typing import Literal, get_args
+
+Consent = Literal["granted", "denied", "pending", "unknown"]
+CONSENTS: frozenset[str] = frozenset(get_args(Consent))
+
+Ruling = Literal["send", "hold", "bury"]
+
+
+def ruling(consent: Consent, required: bool) -> Ruling:
+    """Say what consent does to an event.
+
+    Denied is never sent. Pending waits for a grant. Unknown is sent unless the business requires consent (`required`).
+    """
+    if consent == "denied":
+        return "bury"
+    if consent == "pending" or (consent == "unknown" and required):
+        return "hold"
+    return "send"
