@@ -1,18 +1,35 @@
 # The front door. `make run` and `make test` prepare by themselves whatever they need.
 PYTHON ?= python3
 BIN := .venv/bin
+SOURCES := $(wildcard collector tests e2e bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock
+.PHONY: help setup run test lint lock
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /make \1#/p' $(MAKEFILE_LIST) | column -t -s '#'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 setup: .venv/.ok ## create .venv with everything pinned; leaves .venv/bin/collector
 
 .venv/.ok: pyproject.toml requirements.lock .ci/setup
 	@PYTHON="$(PYTHON)" .ci/setup
 
+run: .venv/.ok ## play shop, collector and ad platform on this machine; prints the campaign link
+	@$(BIN)/collector demo
+
+test: .venv/.ok ## lint, snippet checks and all tests, on both databases and in a real browser
+	@.ci/ensure-browser
+	@.ci/ensure-postgres
+	@$(MAKE) --no-print-directory lint
+	@echo "test: pytest on $(wildcard tests e2e)"
+	@$(BIN)/pytest $(wildcard tests e2e)
+
+lint: .venv/.ok ## style and types
+	@echo "lint: ruff and mypy --strict on $(SOURCES)"
+	@$(BIN)/ruff check --quiet $(SOURCES)
+	@$(BIN)/ruff format --check --quiet $(SOURCES)
+	@$(BIN)/mypy --no-error-summary $(SOURCES)
+
 lock: .venv/.ok ## renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --upgrade --quiet --output-file requirements.lock
