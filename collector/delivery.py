@@ -4,7 +4,16 @@ from typing import Literal
 
 State = Literal["unmatched", "pending", "sending", "retrying", "held", "delivered", "dead"]
 Reason = Literal[
-    "rejected", "expired", "unmatched", "consent", "no_click_id", "test", "unknown",
-    "token", "permission", "dataset", "channel",
+    "rejected",
+    "expired",
+    "unmatched",
+    "consent",
+    "no_click_id",
+    "test",
+    "unknown",
+    "token",
+    "permission",
+    "dataset",
+    "channel",
 ]
 Trigger = Literal["first", "scheduled", "rescue", "manual", "corrected"]

@@ -1,14 +1,31 @@
 """Conversion events: what a shop or a page reports, checked and in one shape. Pure."""
 
-from typing import Literal
+import hashlib
+import math
+import re
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final, Literal
 
 import msgspec
+from iso4217 import Currency
+from msgspec import UNSET, UnsetType
 
-from collector.attribution import Click
+from collector.attribution import ID_BYTES_MAX, Click, id_fault
 from collector.consent import Consent
+from collector.errors import InvalidField
 
 Channel = Literal["whatsapp", "messenger", "instagram", "website"]
 Source = Literal["browser", "server"]
+
+CONTENTS_MAX: Final = 100
+VALUE_MAX: Final = 1_000_000_000_000
+FUTURE_SECONDS_MAX: Final = 600
+AGE_SECONDS_MAX: Final = 7 * 24 * 3600
+"""Meta refuses events older than 7 days (100/2804003)."""
+_MILLISECONDS_FROM: Final = 100_000_000_000
+
+CURRENCIES: Final = frozenset(currency.code for currency in Currency)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -39,3 +56,181 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     test: bool = False
     digest: str = ""
     revision: int = 1
+
+
+class Content(msgspec.Struct, omit_defaults=True, gc=False):
+    """A line item as the caller writes it (`payload.contents[]`)."""
+
+    id: str | UnsetType = UNSET
+    quantity: int | UnsetType = UNSET
+    item_price: float | UnsetType = UNSET
+
+
+class Payload(msgspec.Struct, omit_defaults=True, gc=False):
+    """The per-event detail as the caller writes it: Connectly's `payload`, the browser's `custom_data`. Unknown fields are ignored."""
+
+    currency: str | UnsetType = UNSET
+    value: float | UnsetType = UNSET
+    order_id: str | UnsetType = UNSET
+    content_type: str | UnsetType = UNSET
+    content_ids: list[str] | UnsetType = UNSET
+    num_items: int | UnsetType = UNSET
+    contents: list[Content] | UnsetType = UNSET
+    event_time: int | UnsetType = UNSET
+
+
+class Detail(msgspec.Struct, frozen=True, gc=False):
+    """A payload that keeps the rules. `custom_data` is JSON text, as destinations send it."""
+
+    custom_data: str
+    currency: str | None
+    value_micros: int | None
+    order_id: str | None
+
+
+class _CustomData(msgspec.Struct, omit_defaults=True, gc=False):
+    currency: str | UnsetType = UNSET
+    value: int | float | UnsetType = UNSET
+    order_id: str | UnsetType = UNSET
+    content_type: str | UnsetType = UNSET
+    content_ids: list[str] | UnsetType = UNSET
+    num_items: int | UnsetType = UNSET
+    contents: list[dict[str, str | int | float]] | UnsetType = UNSET
+
+
+def micros(value: float) -> int:
+    """Money as integer micros; a float's artefacts are rounded half-even."""
+    if value.is_integer():
+        return int(value) * 1_000_000
+    return int((Decimal(repr(value)) * 1_000_000).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+
+
+def amount(value_micros: int) -> int | float:
+    """Micros as the JSON number that Meta reads: 99.97, or 100 where it is whole."""
+    whole, rest = divmod(value_micros, 1_000_000)
+    return value_micros / 1_000_000 if rest else whole
+
+
+def read_payload(payload: Payload, event_name: str, field: str) -> Detail:
+    """Check a payload by the rules of Connectly's contract and Meta's custom_data.
+
+    A Purchase needs `currency` and `value`; a value never goes without its currency (Meta: 100/2804023). Items of `contents` without
+    `id` are skipped, after the limit of 100 is counted. `field` is the payload's own name in errors. Raises InvalidField.
+    """
+    if event_name == "Purchase":
+        _require(payload.currency, f"{field}.currency")
+        _require(payload.value, f"{field}.value")
+    data = _CustomData()
+    currency: str | None = None
+    value_micros: int | None = None
+    if payload.currency is not UNSET:
+        data.currency = currency = _currency(payload.currency, f"{field}.currency")
+    if payload.value is not UNSET:
+        _require(payload.currency, f"{field}.currency")
+        value_micros = _money(payload.value, f"{field}.value")
+        data.value = amount(value_micros)
+    if payload.order_id is not UNSET:
+        if fault := id_fault(payload.order_id):
+            raise InvalidField(f"{field}.order_id", fault)
+        data.order_id = payload.order_id
+    if payload.content_type is not UNSET:
+        if payload.content_type not in ("product", "product_group"):
+            raise InvalidField(f"{field}.content_type", 'must be "product" or "product_group"')
+        data.content_type = payload.content_type
+    if payload.content_ids is not UNSET:
+        _at_most(payload.content_ids, f"{field}.content_ids")
+        data.content_ids = [
+            _text(value, f"{field}.content_ids[{index}]") for index, value in enumerate(payload.content_ids)
+        ]
+    if payload.num_items is not UNSET:
+        data.num_items = _count(payload.num_items, f"{field}.num_items")
+    if payload.contents is not UNSET:
+        _at_most(payload.contents, f"{field}.contents")
+        data.contents = [
+            _content(item, f"{field}.contents[{index}]")
+            for index, item in enumerate(payload.contents)
+            if item.id is not UNSET
+        ]
+    order_id = None if data.order_id is UNSET else data.order_id
+    return Detail(msgspec.json.encode(data).decode(), currency, value_micros, order_id)
+
+
+def read_event_time(event_time: int | UnsetType, now_ms: int, field: str) -> tuple[int, bool]:
+    """The instant of an event in milliseconds, and whether it is too old to be sent (over 7 days).
+
+    `event_time` is whole seconds; a clock up to 10 minutes ahead is set to now. Raises InvalidField beyond that, and for milliseconds.
+    """
+    if event_time is UNSET:
+        return now_ms, False
+    if event_time >= _MILLISECONDS_FROM:
+        raise InvalidField(field, "must be whole seconds since 1970; this looks like milliseconds")
+    if event_time < 0:
+        raise InvalidField(field, "must be whole seconds since 1970, not negative")
+    at = event_time * 1000
+    if at > now_ms + FUTURE_SECONDS_MAX * 1000:
+        raise InvalidField(field, f"must not be more than {FUTURE_SECONDS_MAX // 60} minutes in the future")
+    return min(at, now_ms), now_ms - at > AGE_SECONDS_MAX * 1000
+
+
+def digest(event_name: str, custom_data: str, click: Click, event_time: int | UnsetType) -> str:
+    """Identify a normalised body: `<hash>` or `<hash>:<event_time>` where the caller gave a time."""
+    text = "\0".join((event_name, custom_data, *(value or "" for value in click.values())))
+    name = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return name if event_time is UNSET else f"{name}:{event_time}"
+
+
+def same_body(one: str, other: str) -> bool:
+    """Compare two digests. An omitted event_time does not differ."""
+    one_body, _, one_time = one.partition(":")
+    other_body, _, other_time = other.partition(":")
+    return one_body == other_body and (not one_time or not other_time or one_time == other_time)
+
+
+def _require(value: object, field: str) -> None:
+    if value is UNSET:
+        raise InvalidField(field, "is required")
+
+
+def _currency(value: str, field: str) -> str:
+    code = value.upper()
+    if code not in CURRENCIES:
+        raise InvalidField(field, "must be an ISO 4217 code such as USD")
+    return code
+
+
+def _money(value: float, field: str) -> int:
+    if not (math.isfinite(value) and 0 <= value <= VALUE_MAX):
+        raise InvalidField(field, f"must be a number from 0 to {VALUE_MAX}")
+    return micros(value)
+
+
+def _count(value: int, field: str) -> int:
+    if not 0 <= value <= 1_000_000_000:
+        raise InvalidField(field, "must be an integer from 0 to 1000000000")
+    return value
+
+
+def _at_most(items: list[str] | list[Content], field: str) -> None:
+    if len(items) > CONTENTS_MAX:
+        raise InvalidField(field, f"at most {CONTENTS_MAX} items")
+
+
+def _text(value: str, field: str) -> str:
+    if not value:
+        raise InvalidField(field, "must not be empty")
+    if len(value) > ID_BYTES_MAX or len(value.encode()) > ID_BYTES_MAX:
+        raise InvalidField(field, f"at most {ID_BYTES_MAX} bytes")
+    if _CONTROL.search(value):
+        raise InvalidField(field, "must not hold control characters")
+    return value
+
+
+def _content(item: Content, field: str) -> dict[str, str | int | float]:
+    line: dict[str, str | int | float] = {}
+    if item.id is not UNSET:
+        line["id"] = _text(item.id, f"{field}.id")
+    if item.quantity is not UNSET:
+        line["quantity"] = _count(item.quantity, f"{field}.quantity")
+    if item.item_price is not UNSET:
+        line["item_price"] = amount(_money(item.item_price, f"{field}.item_price"))
+    return line

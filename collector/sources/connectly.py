@@ -1,0 +1,138 @@
+"""Connectly's conversion contract, read field for field, with the collector's extensions.
+
+`attribution_token`, `ref` or `checkout_id` may stand in place of `cnct_tracking_id`, `sendout_id` and `attribution`.
+"""
+
+import hashlib
+from typing import Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from collector.attribution import Click, id_fault
+from collector.errors import InvalidField
+from collector.event import Detail, Payload, read_payload
+from collector.sources.body import decode
+
+EVENT_NAMES: Final = ("Purchase", "ViewContent")
+TOKEN_BYTES_MAX: Final = 4096
+
+PointerKind = Literal["attribution_token", "ref", "checkout_id"]
+
+
+class _MetaCtwa(msgspec.Struct, gc=False):
+    ctwa_clid: str | UnsetType = UNSET
+    ad_id: str | UnsetType = UNSET
+
+
+class _Attribution(msgspec.Struct, gc=False):
+    meta_ctwa: _MetaCtwa | UnsetType = UNSET
+
+
+class _Body(msgspec.Struct, gc=False):
+    cnct_tracking_id: str | UnsetType = UNSET
+    event_name: str | UnsetType = UNSET
+    sendout_id: str | UnsetType = UNSET
+    attribution: _Attribution | UnsetType = UNSET
+    payload: Payload | UnsetType = UNSET
+    attribution_token: str | UnsetType = UNSET
+    ref: str | UnsetType = UNSET
+    checkout_id: str | UnsetType = UNSET
+
+
+class Pointer(msgspec.Struct, frozen=True, gc=False):
+    """Names a click without its ids: a token, a landing's ref, or a linked checkout."""
+
+    kind: PointerKind
+    value: str
+
+
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """One checked call. `click` is None where no ids were given; then `pointers` name it, or an order link must."""
+
+    event_name: str
+    detail: Detail
+    event_time: int | UnsetType
+    click: Click | None
+    pointers: tuple[Pointer, ...]
+
+
+_decoder = msgspec.json.Decoder(_Body)
+
+
+def read(body: bytes) -> Report:
+    """Read one call's body. Raises InvalidField, naming the field as the caller wrote it."""
+    given = decode(body, _decoder)
+    if given.event_name is UNSET:
+        raise InvalidField("event_name", "is required")
+    if given.event_name not in EVENT_NAMES:
+        raise InvalidField("event_name", 'must be "Purchase" or "ViewContent"')
+    pointers = _pointers(given)
+    click = _click(given, bool(pointers))
+    payload = given.payload
+    if payload is UNSET:
+        if given.event_name == "Purchase":
+            raise InvalidField("payload", "is required")
+        payload = Payload()
+    detail = read_payload(payload, given.event_name, "payload")
+    if click is None and not pointers and detail.order_id is None:
+        raise InvalidField("cnct_tracking_id", "is required")
+    return Report(given.event_name, detail, payload.event_time, click, pointers)
+
+
+def body_event_id(report: Report, click: Click) -> str:
+    """The event id of a call that carries neither order id nor Idempotency-Key, but a time: the same call gives the same id."""
+    text = "\0".join(
+        (
+            report.event_name,
+            report.detail.custom_data,
+            str(report.event_time),
+            *(value or "" for value in click.values()),
+        )
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _pointers(given: _Body) -> tuple[Pointer, ...]:
+    if given.attribution_token is UNSET and given.ref is UNSET and given.checkout_id is UNSET:
+        return ()
+    found: list[Pointer] = []
+    if given.attribution_token is not UNSET:
+        if not given.attribution_token or len(given.attribution_token) > TOKEN_BYTES_MAX:
+            raise InvalidField("attribution_token", f"must be 1 to {TOKEN_BYTES_MAX} bytes")
+        found.append(Pointer("attribution_token", given.attribution_token))
+    if given.ref is not UNSET:
+        found.append(Pointer("ref", _id(given.ref, "ref")))
+    if given.checkout_id is not UNSET:
+        found.append(Pointer("checkout_id", _id(given.checkout_id, "checkout_id")))
+    return tuple(found)
+
+
+def _click(given: _Body, pointed: bool) -> Click | None:
+    """All four ids or none: ids given in part would credit the wrong campaign."""
+    if given.cnct_tracking_id is UNSET and given.sendout_id is UNSET and given.attribution is UNSET:
+        return None
+    attribution = _MetaCtwa() if given.attribution is UNSET else given.attribution.meta_ctwa
+    if attribution is UNSET:
+        raise InvalidField("attribution.meta_ctwa", "is required")
+    values = (
+        ("cnct_tracking_id", given.cnct_tracking_id),
+        ("sendout_id", given.sendout_id),
+        ("attribution", UNSET if given.attribution is UNSET else "given"),
+        ("attribution.meta_ctwa.ctwa_clid", attribution.ctwa_clid),
+        ("attribution.meta_ctwa.ad_id", attribution.ad_id),
+    )
+    ids: list[str] = []
+    for field, value in values:
+        if value is UNSET:
+            hint = "; leave out all ids where a token, ref or checkout_id is given" if pointed else ""
+            raise InvalidField(field, f"is required{hint}")
+        if field != "attribution":
+            ids.append(_id(value, field))
+    return Click(*ids)
+
+
+def _id(value: str, field: str) -> str:
+    if fault := id_fault(value):
+        raise InvalidField(field, fault)
+    return value
