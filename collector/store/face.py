@@ -239,7 +239,9 @@ class StaleDirectory(Exception):
 class Ledger(Protocol):
     """Takes events, landings and links, and finds them again. Every write returns after its commit, or raises `errors.Unavailable`."""
 
-    async def take(self, event: Event, delivery: Delivery, record: Record, waits: tuple[Wait, ...], version: int) -> Taken:
+    async def take(
+        self, event: Event, delivery: Delivery, record: Record, waits: tuple[Wait, ...], version: int
+    ) -> Taken:
         """Store event, delivery, record (and waits) in ONE commit, if the unique key is free; else nothing but the read-back.
 
         Raises StaleDirectory when the directory's version is not `version` (nothing is written).
@@ -250,18 +252,14 @@ class Ledger(Protocol):
         """Store one record of a call that stored no event, or of a repeat."""
         ...
 
-    async def correct(
-        self, standing: StoredEvent, event: Event, delivery: Delivery, record: Record
-    ) -> bool:
+    async def correct(self, standing: StoredEvent, event: Event, delivery: Delivery, record: Record) -> bool:
         """Replace a refused or held event by its corrected revision (same row id, `revision` + 1, attempt numbers go on) with `record`, in one commit.
 
         Only while the delivery still has the state, revision and attempts of `standing`; else False and nothing is written.
         """
         ...
 
-    async def release(
-        self, standing: StoredEvent, event: Event, delivery: Delivery, record: Record | None
-    ) -> bool:
+    async def release(self, standing: StoredEvent, event: Event, delivery: Delivery, record: Record | None) -> bool:
         """Give an unmatched event its click (same revision); fenced like `correct`; removes its waits."""
         ...
 
@@ -287,7 +285,13 @@ class Ledger(Protocol):
     async def event(self, business_id: str, id: str) -> StoredEvent | None: ...
     async def find(self, business_id: str, event_name: str, event_id: str) -> StoredEvent | None: ...
     async def events(
-        self, business_id: str, event_name: str | None, event_id: str | None, state: str | None, before: str | None, limit: int
+        self,
+        business_id: str,
+        event_name: str | None,
+        event_id: str | None,
+        state: str | None,
+        before: str | None,
+        limit: int,
     ) -> list[StoredEvent]:
         """Newest first; `before` is a row id (the cursor)."""
         ...
