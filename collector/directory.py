@@ -1,0 +1,128 @@
+"""Businesses, channels and keys as the hot path needs them: in memory, at one version of the store's directory."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from collector.store import face
+from collector.vault import CannotOpen, Vault
+
+LOG = logging.getLogger(__name__)
+STRANGERS_READS_A_SECOND = 4
+
+
+class OpenChannel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A channel with its access token in the clear. `held` is the reason why its lane stands still; then `token` may be empty."""
+
+    asset_id: str | None
+    dataset_id: str | None
+    token: str
+    held: str | None
+    row: face.ChannelRow
+
+    def __repr__(self) -> str:
+        return f"OpenChannel({self.row.business_id}, {self.row.channel}, held={self.held!r}, …)"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        """Everything but the token."""
+        return [("row", self.row), ("held", self.held)]
+
+
+def digest(plaintext: str) -> str:
+    """What is kept of an API key: hex SHA-256. The key is random, so neither salt nor slow hash would add anything."""
+    return hashlib.sha256(plaintext.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Directory:
+    """Answers from memory. `refresh` and `fresh` notice that another process changed the store."""
+
+    def __init__(
+        self,
+        store: face.Directory,
+        vault: Vault,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._vault = vault
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._next: asyncio.Task[None] | None = None
+        self._read_at = float("-inf")
+        self._use(face.DirectorySnapshot(version=-1, businesses=(), channels=(), keys=()))
+
+    def _use(self, snapshot: face.DirectorySnapshot) -> None:
+        self.version = snapshot.version
+        self._businesses = {row.business_id: row for row in snapshot.businesses}
+        self._channels = {(row.business_id, row.channel): row for row in snapshot.channels}
+        self._keys = {row.digest: row for row in snapshot.keys}
+        self._opened: dict[tuple[str, str], OpenChannel] = {}
+
+    async def refresh(self) -> None:
+        """Load the directory where its version changed; one cheap read where it did not.
+
+        Raises `errors.Unavailable` where the store cannot be read; what was known stays.
+        """
+        if await self._store.version() != self.version:
+            snapshot = await self._store.snapshot()
+            if snapshot.version > self.version:  # two refreshes may overtake each other
+                self._use(snapshot)
+
+    async def fresh(self) -> None:
+        """`refresh` for strangers (an unknown key, an unknown business): however many call, the store is read a few times a second.
+
+        Whoever calls hears of every change committed before the call: a caller never joins a read that has begun.
+        """
+        if self._next is None:
+            self._next = asyncio.create_task(self._read_in_turn())
+        await asyncio.shield(self._next)
+
+    async def _read_in_turn(self) -> None:
+        try:
+            wait = self._read_at + 1 / STRANGERS_READS_A_SECOND - self._monotonic()
+            if wait > 0:
+                await self._sleep(wait)
+        finally:
+            self._next = None
+            self._read_at = self._monotonic()
+        await self.refresh()
+
+    def business(self, business_id: str) -> face.BusinessRow | None:
+        """The business with this id."""
+        return self._businesses.get(business_id)
+
+    def channel(self, business_id: str, channel: str) -> OpenChannel | None:
+        """The channel with its token opened, once for each version. A token that does not open holds the channel (`token`)."""
+        name = (business_id, channel)
+        opened = self._opened.get(name)
+        if opened is None and (row := self._channels.get(name)) is not None:
+            opened = self._opened[name] = self._open(row)
+        return opened
+
+    def _open(self, row: face.ChannelRow) -> OpenChannel:
+        token, held = "", row.held
+        try:
+            token = self._vault.open(row.sealed_token, (row.business_id, row.channel))
+        except CannotOpen as error:
+            LOG.warning("the token of %s of business %s does not open: %s", row.channel, row.business_id, error)
+            held = held or "token"
+        return OpenChannel(asset_id=row.asset_id, dataset_id=row.dataset_id, token=token, held=held, row=row)
+
+    def key(self, digest_hex: str) -> face.KeyRow | None:
+        """The API key with this digest, usable or not."""
+        return self._keys.get(digest_hex)
+
+    def authenticate(self, plaintext: str, now: int) -> face.KeyRow | None:
+        """The API key that this text is, unless it is revoked or expired at `now` (UTC ms).
+
+        The same work for every text. The look-up compares digests, which nobody can choose, so its time tells nothing.
+        """
+        row = self._keys.get(digest(plaintext))
+        if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+            return None
+        return row

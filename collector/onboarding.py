@@ -1,0 +1,239 @@
+"""What an operator sets up: a business, its channels, its keys, the tag for its pages. Every rule on those values is here."""
+
+import base64
+import html
+import re
+import uuid
+import zoneinfo
+from typing import Any, Literal
+
+import msgspec
+
+from collector import directory, origin
+from collector.errors import CollectorError, InvalidField, NotFound
+from collector.event import Channel
+from collector.store import face
+from collector.vault import Random, Vault
+
+COOKIE_NAME = "cnct"
+ASSETS: dict[str, str | None] = {
+    "whatsapp": "waba_id",
+    "messenger": "page_id",
+    "instagram": "ig_account_id",
+    "website": None,
+}
+"""What Meta calls the asset behind each channel; a website has its dataset alone."""
+
+
+class Taken(CollectorError):
+    """The id, or the cookie name on that domain, is another business's."""
+
+
+# ------------------------------------------------------------------ businesses
+
+
+async def create_business(
+    store: face.Directory,
+    *,
+    name: str,
+    origins: tuple[str, ...],
+    now: int,
+    random: Random,
+    business_id: str | None = None,
+    destination: Literal["meta", "connectly"] = "meta",
+    timezone: str = "UTC",
+    region: str | None = None,
+) -> tuple[face.BusinessRow, str]:
+    """Store a business with its first API key; gives the row and the key's plaintext, which nobody can read again.
+
+    Where another business has the cookie name on that domain, the cookie is called `cnct_<last 6 of the id>`. Raises `InvalidField`, `Taken`.
+    """
+    known = (await store.snapshot()).businesses
+    row = _checked(
+        face.BusinessRow(
+            business_id=_business_id(business_id, random),
+            name=name,
+            origins=_origins(origins),
+            destination=destination,
+            timezone=timezone,
+            region=region,
+            created_at=now,
+        )
+    )
+    if any(other.business_id == row.business_id for other in known):
+        raise Taken(f"business {row.business_id} exists; change it with: collector business set")
+    row = msgspec.structs.replace(row, cookie_domain=origin.cookie_domain(row.origins[0]))
+    own_name = msgspec.structs.replace(row, cookie_name=f"{COOKIE_NAME}_{row.business_id[-6:]}")
+    if any(_share_cookie(row, other) for other in known) or not await store.put_business(row):
+        row = own_name
+        if any(_share_cookie(row, other) for other in known) or not await store.put_business(row):
+            raise Taken(f"the cookie names {COOKIE_NAME} and {row.cookie_name} are taken on {_scope(row)}")
+    plaintext, key = new_key(row.business_id, name="first", now=now, random=random)
+    await store.put_key(key)
+    return row, plaintext
+
+
+async def change_business(store: face.Directory, business_id: str, **changes: Any) -> face.BusinessRow:
+    """Change fields of a business row. A cookie domain that was computed follows new origins. Raises `InvalidField`, `NotFound`, `Taken`."""
+    known = (await store.snapshot()).businesses
+    old = find_business(known, business_id)
+    if "origins" in changes:
+        changes["origins"] = _origins(changes["origins"])
+        if old.cookie_domain == origin.cookie_domain(old.origins[0]):
+            changes.setdefault("cookie_domain", origin.cookie_domain(changes["origins"][0]))
+    row = msgspec.structs.replace(old, **changes)
+    if row.cookie_domain is not None:
+        row = msgspec.structs.replace(row, cookie_domain=origin.checked_domain(row.cookie_domain, row.origins[0]))
+    row = _checked(row)
+    others = [other for other in known if other.business_id != business_id]
+    if any(_share_cookie(row, other) for other in others) or not await store.put_business(row):
+        raise Taken(
+            f"cookie name {row.cookie_name} is another business's on {_scope(row)}; choose one with --cookie-name"
+        )
+    return row
+
+
+def find_business(businesses: tuple[face.BusinessRow, ...], business_id: str) -> face.BusinessRow:
+    """The business with this id. Raises `NotFound`."""
+    for row in businesses:
+        if row.business_id == business_id:
+            return row
+    raise NotFound(f"no business {business_id}", "business_lookup")
+
+
+def tag(row: face.BusinessRow, public_url: str) -> str:
+    """The script tag for the pages of the shop; it names the cookie where that is not the usual one."""
+    cookie = "" if row.cookie_name == COOKIE_NAME else f' data-cookie="{row.cookie_name}"'
+    return f'<script async src="{html.escape(public_url)}/cnct.js" data-business="{row.business_id}"{cookie}></script>'
+
+
+def _business_id(text: str | None, random: Random) -> str:
+    try:
+        return str(uuid.UUID(text) if text is not None else uuid.UUID(bytes=random(16), version=4))
+    except ValueError:
+        raise InvalidField("business_id", "must be a UUID") from None
+
+
+def _origins(texts: tuple[str, ...]) -> tuple[str, ...]:
+    origins = tuple(dict.fromkeys(map(origin.normalise, texts)))
+    if not origins:
+        raise InvalidField("origin", "at least one is needed")
+    return origins
+
+
+def _checked(row: face.BusinessRow) -> face.BusinessRow:
+    """The row, its region in capitals. Raises `InvalidField`."""
+    if not 1 <= len(row.name.strip()) <= 100 or not row.name.isprintable():
+        raise InvalidField("name", "must have 1 to 100 printable characters")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}", row.cookie_name):
+        raise InvalidField("cookie_name", "must be letters, digits and _, at most 40, a letter first")
+    if row.test_event_code is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", row.test_event_code):
+        raise InvalidField("test_event_code", "must be a code from Meta's Test Events page, such as TEST12345")
+    if row.region is not None and not re.fullmatch(r"[A-Za-z]{2}", row.region):
+        raise InvalidField("region", "must be an ISO 3166 country of two letters, such as BR")
+    if row.timezone != "UTC":  # known even where the machine has no time zone data
+        try:
+            zoneinfo.ZoneInfo(row.timezone)
+        except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+            raise InvalidField(
+                "timezone", f"{row.timezone!r} is no IANA time zone, such as America/Sao_Paulo"
+            ) from None
+    return msgspec.structs.replace(row, name=row.name.strip(), region=row.region and row.region.upper())
+
+
+def _scope(row: face.BusinessRow) -> str:
+    return row.cookie_domain or origin.host_of(row.origins[0])
+
+
+def _share_cookie(row: face.BusinessRow, other: face.BusinessRow) -> bool:
+    """True where one browser could hold the cookie of both: same name, and one scope lies within the other."""
+    a, b = _scope(row), _scope(other)
+    return row.cookie_name == other.cookie_name and (origin.within(a, b) or origin.within(b, a))
+
+
+# ------------------------------------------------------------------ channels
+
+
+async def set_channel(
+    store: face.Directory,
+    vault: Vault,
+    *,
+    business_id: str,
+    channel: Channel,
+    asset_id: str | None,
+    dataset_id: str,
+    token: str,
+    now: int,
+) -> face.ChannelRow:
+    """Store where a channel's events go, its access token sealed; releases what the channel held. Raises `InvalidField`, `NotFound`."""
+    find_business((await store.snapshot()).businesses, business_id)
+    asset = ASSETS[channel]
+    if asset is None and asset_id is not None:
+        raise InvalidField("website", "has a dataset alone")
+    for field, value in ((asset, asset_id), ("dataset_id", dataset_id)):
+        if field is not None and not re.fullmatch(r"[0-9]{5,20}", value or ""):
+            raise InvalidField(field, f"must be Meta's id, 5 to 20 digits ({channel} needs it)")
+    row = face.ChannelRow(
+        business_id=business_id,
+        channel=channel,
+        asset_id=asset_id,
+        dataset_id=dataset_id,
+        sealed_token=vault.seal(_checked_token(token), (business_id, channel)),
+        updated_at=now,
+    )
+    await store.put_channel(row)
+    return row
+
+
+async def set_destination(
+    store: face.Directory, vault: Vault, *, business_id: str, connectly_business_id: str | None, token: str, now: int
+) -> face.BusinessRow:
+    """Send a business's events through Connectly, with its account there and API key; to Meta itself where the id is None."""
+    find_business((await store.snapshot()).businesses, business_id)
+    if connectly_business_id is None:
+        return await change_business(store, business_id, destination="meta")
+    try:
+        account = str(uuid.UUID(connectly_business_id))
+    except ValueError:
+        raise InvalidField("connectly_business_id", "must be the UUID that Connectly gave") from None
+    sealed = vault.seal(_checked_token(token), (business_id, "connectly"))
+    await store.put_channel(
+        face.ChannelRow(
+            business_id=business_id,
+            channel="connectly",
+            asset_id=account,
+            dataset_id=None,
+            sealed_token=sealed,
+            updated_at=now,
+        )
+    )
+    return await change_business(store, business_id, destination="connectly")
+
+
+def _checked_token(token: str) -> str:
+    """The token goes into a header: printable ASCII without spaces. The message never repeats it."""
+    if not re.fullmatch(r"[!-~]{1,4096}", token):
+        raise InvalidField("token", "must be 1 to 4096 visible ASCII characters")
+    return token
+
+
+# ------------------------------------------------------------------ keys
+
+
+def new_key(
+    business_id: str, *, name: str, now: int, random: Random, expires_at: int | None = None
+) -> tuple[str, face.KeyRow]:
+    """A new API key: its plaintext (`ck_` + 32 random bytes in base64url) and the row to store. Raises `InvalidField`."""
+    if not 1 <= len(name.strip()) <= 100 or not name.isprintable():
+        raise InvalidField("name", "must have 1 to 100 printable characters")
+    plaintext = "ck_" + base64.urlsafe_b64encode(random(32)).rstrip(b"=").decode()
+    row = face.KeyRow(
+        business_id=business_id,
+        key_id=random(8).hex(),
+        name=name.strip(),
+        digest=directory.digest(plaintext),
+        hint=plaintext[:7],
+        created_at=now,
+        expires_at=expires_at,
+    )
+    return plaintext, row
