@@ -10,7 +10,7 @@ import hmac
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -48,6 +48,9 @@ class Click(msgspec.Struct, frozen=True, gc=False):
         """True when it can credit anything: a click id or a tracking id is there."""
         return bool(self.ctwa_clid or self.cnct_tracking_id)
 
+
+LinkKind = Literal["checkout_id", "cart_token", "order_id", "customer_id"]
+"""What a shop can tie to a click."""
 
 IDS: Final = ("cnct_tracking_id", "sendout_id", "ctwa_clid", "ad_id")
 

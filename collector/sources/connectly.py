@@ -4,18 +4,20 @@
 """
 
 import hashlib
+import json
 from typing import Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from collector.attribution import Click, id_fault
+from collector.attribution import IDS, Click, id_fault
 from collector.errors import InvalidField
-from collector.event import Detail, Payload, read_payload
+from collector.event import Content, Detail, Payload, read_payload
 from collector.sources.body import decode
 
 EVENT_NAMES: Final = ("Purchase", "ViewContent")
 TOKEN_BYTES_MAX: Final = 4096
+KEPT_CHARS_MAX: Final = 8192
 
 PointerKind = Literal["attribution_token", "ref", "checkout_id"]
 
@@ -29,15 +31,20 @@ class _Attribution(msgspec.Struct, gc=False):
     meta_ctwa: _MetaCtwa | UnsetType = UNSET
 
 
-class _Body(msgspec.Struct, gc=False):
+class Identification(msgspec.Struct, gc=False):
+    """How a body names its click, as the caller writes it: by all ids, or by one of the extensions."""
+
     cnct_tracking_id: str | UnsetType = UNSET
-    event_name: str | UnsetType = UNSET
     sendout_id: str | UnsetType = UNSET
     attribution: _Attribution | UnsetType = UNSET
-    payload: Payload | UnsetType = UNSET
     attribution_token: str | UnsetType = UNSET
     ref: str | UnsetType = UNSET
     checkout_id: str | UnsetType = UNSET
+
+
+class _Body(Identification, gc=False):
+    event_name: str | UnsetType = UNSET
+    payload: Payload | UnsetType = UNSET
 
 
 class Pointer(msgspec.Struct, frozen=True, gc=False):
@@ -67,8 +74,8 @@ def read(body: bytes) -> Report:
         raise InvalidField("event_name", "is required")
     if given.event_name not in EVENT_NAMES:
         raise InvalidField("event_name", 'must be "Purchase" or "ViewContent"')
-    pointers = _pointers(given)
-    click = _click(given, bool(pointers))
+    pointers = read_pointers(given)
+    click = read_click(given, bool(pointers))
     payload = given.payload
     if payload is UNSET:
         if given.event_name == "Purchase":
@@ -78,6 +85,39 @@ def read(body: bytes) -> Report:
     if click is None and not pointers and detail.order_id is None:
         raise InvalidField("cnct_tracking_id", "is required")
     return Report(given.event_name, detail, payload.event_time, click, pointers)
+
+
+def known_part(body: bytes) -> tuple[Click, str | None]:
+    """What a refused body may leave in its record: the contract's own fields as far as they can be read, nothing else.
+
+    Whatever a shop sends beyond the contract (an e-mail, say) is not ours to keep. Never raises.
+    """
+    try:
+        given = json.loads(body.decode(errors="replace"), parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return Click(), None
+    if not isinstance(given, dict):
+        return Click(), None
+    nested = given.get("attribution")
+    ctwa = nested.get("meta_ctwa") if isinstance(nested, dict) else None
+    sources = [given, given, *([ctwa, ctwa] if isinstance(ctwa, dict) else [{}, {}])]
+    ids = [value if _is_id(value := source.get(name)) else None for name, source in zip(IDS, sources, strict=True)]
+    payload = given.get("payload")
+    if not isinstance(payload, dict):
+        return Click(*ids), None
+    kept = {name: payload[name] for name in Payload.__struct_fields__ if name in payload}
+    if isinstance(lines := kept.get("contents"), list):
+        kept["contents"] = [
+            {name: line[name] for name in Content.__struct_fields__ if name in line}
+            for line in lines
+            if isinstance(line, dict)
+        ]
+    text = json.dumps(kept)
+    return Click(*ids), text if len(text) <= KEPT_CHARS_MAX else None
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and id_fault(value) is None
 
 
 def body_event_id(report: Report, click: Click) -> str:
@@ -93,7 +133,8 @@ def body_event_id(report: Report, click: Click) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _pointers(given: _Body) -> tuple[Pointer, ...]:
+def read_pointers(given: Identification) -> tuple[Pointer, ...]:
+    """The extensions that a body uses, in the order in which they are tried. Raises InvalidField."""
     if given.attribution_token is UNSET and given.ref is UNSET and given.checkout_id is UNSET:
         return ()
     found: list[Pointer] = []
@@ -108,8 +149,8 @@ def _pointers(given: _Body) -> tuple[Pointer, ...]:
     return tuple(found)
 
 
-def _click(given: _Body, pointed: bool) -> Click | None:
-    """All four ids or none: ids given in part would credit the wrong campaign."""
+def read_click(given: Identification, pointed: bool) -> Click | None:
+    """All four ids or none: ids given in part would credit the wrong campaign. Raises InvalidField."""
     if given.cnct_tracking_id is UNSET and given.sendout_id is UNSET and given.attribution is UNSET:
         return None
     attribution = _MetaCtwa() if given.attribution is UNSET else given.attribution.meta_ctwa

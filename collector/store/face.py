@@ -8,13 +8,12 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from collector.attribution import Click
+from collector.attribution import Click, LinkKind
 from collector.consent import Consent
 from collector.delivery import Reason, State, Trigger
 from collector.errors import Stage
 from collector.event import Event
 
-LinkKind = Literal["checkout_id", "cart_token", "order_id", "customer_id"]
 WaitKind = Literal["ref", "checkout_id", "cart_token", "order_id", "customer_id"]
 
 

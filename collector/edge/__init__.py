@@ -1,0 +1,1 @@
+"""The rim towards callers: HTTP in, HTTP out. Knows nothing of destinations."""

@@ -1,0 +1,110 @@
+"""From what happened to HTTP, in one place: codes to statuses, receipts to Connectly's answers."""
+
+from typing import Final
+
+import msgspec
+from starlette.types import Send
+
+from collector.delivery import State
+from collector.errors import CollectorError, InvalidField, RateLimited, Refusal, Unavailable
+from collector.intake import Receipt
+
+STATUSES: Final[dict[str, tuple[int, str]]] = {
+    "invalid": (400, "INVALID_ARGUMENT"),
+    "too_large": (413, "INVALID_ARGUMENT"),
+    "wrong_type": (415, "INVALID_ARGUMENT"),
+    "unauthenticated": (401, "UNAUTHENTICATED"),
+    "forbidden": (403, "PERMISSION_DENIED"),
+    "not_found": (404, "NOT_FOUND"),
+    "rate_limited": (429, "RESOURCE_EXHAUSTED"),
+    "unavailable": (503, "UNAVAILABLE"),
+}
+_SHOWN: Final[dict[State, str]] = {"sending": "pending"}
+_JSON: Final = (b"content-type", b"application/json")
+RECEIVED: Final = b'{"events_received":1}'
+
+Header = tuple[bytes, bytes]
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """One HTTP answer."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[Header, ...] = ()
+
+    def plus(self, *headers: Header) -> "Reply":
+        """The same answer with more headers."""
+        return Reply(self.status, self.body, self.headers + headers)
+
+    async def send(self, send: Send) -> None:
+        """Write it to the connection."""
+        length = (b"content-length", b"%d" % len(self.body))
+        await send({"type": "http.response.start", "status": self.status, "headers": [length, *self.headers]})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def json(value: object, status: int = 200, *headers: Header) -> Reply:
+    """Answer with a JSON body."""
+    return Reply(status, msgspec.json.encode(value), (_JSON, *headers))
+
+
+def reason(*words: str) -> Header:
+    """`X-Collector-Reason`: why it came out so, for the developer who looks."""
+    return (b"x-collector-reason", ", ".join(words).encode("ascii", "replace"))
+
+
+def error(problem: CollectorError) -> Reply:
+    """The error body of the contract for a refusal, or 503 when we cannot store."""
+    if isinstance(problem, Unavailable):
+        retry = (b"retry-after", b"%d" % problem.retry_after_seconds)
+        return _error("unavailable", str(problem), None, ()).plus(retry)
+    if not isinstance(problem, Refusal):
+        raise problem
+    reply = _error(problem.code, problem.message, problem.stage, problem.details)
+    if isinstance(problem, RateLimited):
+        reply = reply.plus((b"retry-after", b"%d" % problem.retry_after_seconds))
+    return reply
+
+
+def _error(code: str, message: str, stage: str | None, details: tuple[dict[str, str], ...]) -> Reply:
+    number, status = STATUSES[code]
+    body: dict[str, object] = {"code": number, "status": status, "message": message}
+    if stage is not None:
+        body["failure_stage"] = stage
+    if details:
+        body["details"] = details
+    return json({"error": body}, number)
+
+
+def conversion(receipt: Receipt, respond_async: bool) -> Reply:
+    """What the caller of Connectly's contract hears: the two answer tables, as headers and status."""
+    delivery = receipt.delivery
+    state, why = delivery.state, delivery.reason
+    headers: list[Header] = [(b"x-event-id", receipt.event_row.encode())]
+    notes = list(receipt.notes)
+    if receipt.duplicate and state == "delivered":
+        headers.append((b"x-duplicate", b"true"))
+    if state == "dead" and (refusal := _refusal(receipt)) is not None:
+        return error(refusal).plus(*headers, *([reason(*notes)] if notes else []))
+    if why is not None and why not in notes:
+        notes.insert(0, why)
+    headers.append((b"x-delivery-state", _SHOWN.get(state, state).encode()))
+    if notes:
+        headers.append(reason(*notes))
+    accepted = respond_async and state in ("pending", "sending")
+    return Reply(202 if accepted else 200, RECEIVED, (_JSON, *headers))
+
+
+def _refusal(receipt: Receipt) -> Refusal | None:
+    """The 400 of an event that was stored and buried, where the caller can mend it."""
+    delivery = receipt.delivery
+    words = delivery.error or ""
+    if delivery.reason == "rejected":
+        return Refusal("Meta rejected the event", "meta_forward", ({"meta_error": words},))
+    if delivery.reason == "expired":
+        return InvalidField("payload.event_time", "must not be older than 7 days")
+    if delivery.reason == "no_click_id" and not receipt.duplicate:
+        field, _, rule = words.partition(": ")
+        return InvalidField(field, rule)
+    return None

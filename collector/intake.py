@@ -1,0 +1,334 @@
+"""Take an event: give it its id and first state, store it with its record and delivery in one commit, hand it over, say what became of it.
+
+An event that is answered for is in the store. Whoever comes again with the same key (business, event name, event id) finds the first.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
+
+import msgspec
+
+from collector import delivery as journey
+from collector.consent import ruling
+from collector.delivery import Reason, State
+from collector.errors import NotFound
+from collector.event import Event, same_body
+from collector.match import Match
+from collector.store.face import BusinessRow, Delivery, Ledger, Record, StaleDirectory, StoredEvent
+
+LEASE_MS = 60_000
+TRIES_MAX = 8
+
+
+class OpenChannel(Protocol):
+    """Where a business's events go, with its token readable."""
+
+    @property
+    def held(self) -> str | None:
+        """Why its lane stands still, or None."""
+
+
+class Directory(Protocol):
+    """What intake asks of the directory."""
+
+    @property
+    def version(self) -> int:
+        """The version that everything below is of."""
+        ...
+
+    def business(self, business_id: str) -> BusinessRow | None:
+        """The business, or None."""
+
+    def channel(self, business_id: str, channel: str) -> OpenChannel | None:
+        """Its channel, or None where it is not set up."""
+
+    async def fresh(self) -> None:
+        """Load again if the store holds a newer version."""
+
+
+class Lanes(Protocol):
+    """What intake asks of the dispatcher: a slot before the row is built, the event after its commit."""
+
+    def reserve(self, lane: str) -> bool:
+        """Take a slot; False when there is none."""
+        ...
+
+    def hand_over(self, stored: StoredEvent) -> None:
+        """Use the slot for a committed event."""
+
+    def give_back(self, lane: str) -> None:
+        """Return a slot that is not needed."""
+
+    def nudge(self, lane: str) -> None:
+        """Say that a pending delivery was committed."""
+
+
+class Ticket(Protocol):
+    """A caller's wait for the verdict on one event."""
+
+    async def wait(self, seconds: float) -> Delivery | None:
+        """The delivery as the next attempt left it; None when the wait is over."""
+
+
+class Verdicts(Protocol):
+    """Who waits for what."""
+
+    def expect(self, business_id: str, id: str) -> Ticket:
+        """Begin to wait."""
+        ...
+
+
+Check = Callable[[Event], str | None]
+"""A destination's word on an event before sending: None, or the names of the ids it lacks."""
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What became of a call about one event. `delivery` is where it stands; `notes` go into `X-Collector-Reason`."""
+
+    event_row: str
+    event_id: str
+    delivery: Delivery
+    duplicate: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A checked event that asks to be taken. `event.click` is empty where `match.click` is None."""
+
+    event: Event
+    match: Match
+    expired: bool = False
+    notes: tuple[str, ...] = ()
+
+
+Repeat = Literal["delivered", "match", "correct", "refused", "dead", "join"]
+
+
+def repeat(standing: StoredEvent, same: bool, resolves: bool) -> Repeat:
+    """What a call is to do that found its key taken. Rows of the contract's table, top down.
+
+    `correct` still needs that no attempt was accepted or is unknown, which the attempts tell.
+    """
+    state, reason = standing.delivery.state, standing.delivery.reason
+    if state == "delivered":
+        return "delivered"
+    if state == "unmatched" and resolves:
+        return "match"
+    if not same and (state == "held" or (state, reason) == ("dead", "rejected")):
+        return "correct"
+    if (state, reason) in (("dead", "rejected"), ("dead", "expired")):
+        return "refused"
+    return "dead" if state == "dead" else "join"
+
+
+def lane_name(destination: str, business_id: str, channel: str, source: str) -> str:
+    """Name a lane: one destination, business and channel; browser and server events never share one."""
+    return f"{destination}:{business_id}:{channel}:{source}"
+
+
+class Intake:
+    """Takes events. `checks` are the destinations' own, by name; `mint` gives row ids that sort by time."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        directory: Directory,
+        lanes: Lanes,
+        verdicts: Verdicts,
+        checks: Mapping[str, Check],
+        mint: Callable[[int], str],
+        clock: Callable[[], int],
+    ) -> None:
+        self._ledger = ledger
+        self._directory = directory
+        self._lanes = lanes
+        self._verdicts = verdicts
+        self._checks = checks
+        self._mint = mint
+        self._clock = clock
+
+    def channel_of(self, business: BusinessRow) -> str:
+        """The channel through which a business's shop events leave. Raises NotFound (`channel_lookup`) when it is not set up."""
+        channel = "connectly" if business.destination == "connectly" else "whatsapp"
+        if self._directory.channel(business.business_id, channel) is None:
+            wanted = "Connectly account" if channel == "connectly" else "WhatsApp channel"
+            raise NotFound(f"this business has no {wanted} configured", "channel_lookup")
+        return channel
+
+    async def note(self, record: Record) -> None:
+        """Leave the record of a call that stores no event."""
+        for _ in range(TRIES_MAX):
+            try:
+                await self._ledger.note(record, self._directory.version)
+            except StaleDirectory:
+                await self._directory.fresh()
+            else:
+                return
+        raise StaleDirectory
+
+    async def take(self, candidate: Candidate, record: Record, wait_seconds: float | None) -> Receipt:
+        """Store one event and tell its fate, waiting for the destination's word up to `wait_seconds` (None: answer after the commit).
+
+        Raises StaleDirectory when the directory changed under the call (nothing is stored: authenticate again and come back),
+        Unavailable when it cannot be stored.
+        """
+        delivery = self.first(candidate)
+        version = self._directory.version
+        held_slot = delivery.state == "pending" and self._lanes.reserve(delivery.lane)
+        if held_slot:
+            delivery = msgspec.structs.replace(delivery, state="sending", attempts=1, lease_ms=LEASE_MS)
+        event = candidate.event
+        waiting = wait_seconds is not None and delivery.state in ("pending", "sending")
+        ticket = self._verdicts.expect(event.business_id, event.id) if waiting else None
+        waits = candidate.match.waits if delivery.state == "unmatched" or delivery.reason == "consent" else ()
+        try:
+            taken = await self._ledger.take(event, delivery, record, waits, version)
+        except BaseException:
+            if held_slot:
+                self._lanes.give_back(delivery.lane)
+            raise
+        if not taken.won and taken.standing is not None:
+            if held_slot:
+                self._lanes.give_back(delivery.lane)
+            return await self._again(candidate, record, taken.standing, wait_seconds)
+        self._send(event, delivery, held_slot)
+        settled = await ticket.wait(wait_seconds or 0) if ticket else None
+        return _receipt(event, settled or delivery, notes=candidate.notes)
+
+    async def release(self, standing: StoredEvent, match: Match) -> bool:
+        """Send an event that waited for its click, or for consent. False when it must go on waiting, or somebody else was quicker."""
+        if match.click is None:
+            return False
+        event = msgspec.structs.replace(standing.event, click=match.click, consent=match.consent)
+        expired = self._clock() >= standing.delivery.deadline_at
+        delivery = self._next(Candidate(event=event, match=match, expired=expired), standing)
+        if (delivery.state, delivery.reason) == (standing.delivery.state, standing.delivery.reason):
+            return False
+        if not await self._ledger.release(standing, event, delivery, None):
+            return False
+        self._send(event, delivery, handed=False)
+        return True
+
+    def first(self, candidate: Candidate) -> Delivery:
+        """The state in which an event starts; the reasons not to send it come in the order in which nothing can mend them."""
+        event = candidate.event
+        business = self._directory.business(event.business_id)
+        destination = business.destination if business else "meta"
+        channel = "connectly" if destination == "connectly" else event.channel
+        state, reason, error = self._first_state(candidate, business, destination, channel)
+        return Delivery(
+            business_id=event.business_id,
+            id=event.id,
+            destination=destination,
+            lane=lane_name(destination, event.business_id, channel, event.source),
+            state=state,
+            reason=reason,
+            revision=event.revision,
+            due_at=self._clock(),
+            deadline_at=journey.deadline(event.event_at),
+            error=error,
+        )
+
+    def _first_state(
+        self, candidate: Candidate, business: BusinessRow | None, destination: str, channel: str
+    ) -> tuple[State, Reason | None, str | None]:
+        event = candidate.event
+        if candidate.expired:
+            return "dead", "expired", "payload.event_time: older than 7 days"
+        if candidate.match.click is None:
+            return "unmatched", None, None
+        if lacking := self._checks[destination](event):
+            return "dead", "no_click_id", lacking
+        spoken = ruling(event.consent, bool(business and business.consent_required))
+        if spoken == "bury":
+            return "dead", "consent", None
+        if event.test and not (business and business.test_event_code):
+            return "dead", "test", None
+        if spoken == "hold":
+            return "held", "consent", None
+        opened = self._directory.channel(event.business_id, channel)
+        if opened is None or opened.held:
+            return "held", journey.hold_reason(opened.held if opened else "channel"), None
+        return "pending", None, None
+
+    def _next(self, candidate: Candidate, standing: StoredEvent) -> Delivery:
+        """The delivery of an event that goes on under its first id: attempt numbers continue."""
+        return msgspec.structs.replace(self.first(candidate), id=standing.event.id, attempts=standing.delivery.attempts)
+
+    def _send(self, event: Event, delivery: Delivery, handed: bool) -> None:
+        if handed:
+            self._lanes.hand_over(StoredEvent(event=event, delivery=delivery))
+        elif delivery.state == "pending":
+            self._lanes.nudge(delivery.lane)
+
+    async def _again(
+        self, candidate: Candidate, record: Record, standing: StoredEvent, wait_seconds: float | None
+    ) -> Receipt:
+        """Answer a call whose key was taken. Several may come at once: whoever loses a race looks again."""
+        for _ in range(TRIES_MAX):
+            same = same_body(standing.event.digest, candidate.event.digest)
+            todo = repeat(standing, same, candidate.match.click is not None)
+            if todo == "correct" and not await self._correctable(standing):
+                todo = "refused" if standing.delivery.state == "dead" else "join"
+            revised = todo == "correct"
+            own = msgspec.structs.replace(
+                record,
+                event_row=standing.event.id,
+                duplicate=True,
+                revision=standing.delivery.revision + revised,
+            )
+            if todo in ("match", "correct"):
+                receipt = await self._revise(candidate, own, standing, revised, wait_seconds)
+                if receipt is not None:
+                    return receipt
+                found = await self._ledger.event(standing.event.business_id, standing.event.id)
+                if found is None:
+                    break
+                standing = found
+                continue
+            await self.note(own)
+            delivery = await self._join(standing, wait_seconds) if todo == "join" else standing.delivery
+            notes = ("duplicate-differs",) if todo == "delivered" and not same else ()
+            return _receipt(standing.event, delivery, duplicate=True, notes=candidate.notes + notes)
+        raise StaleDirectory
+
+    async def _correctable(self, standing: StoredEvent) -> bool:
+        """A correction must not follow a try that Meta took, or may have taken."""
+        attempts = await self._ledger.attempts(standing.event.business_id, standing.event.id)
+        return all(attempt.outcome not in ("accepted", "unknown") for attempt in attempts)
+
+    async def _revise(
+        self, candidate: Candidate, record: Record, standing: StoredEvent, revised: bool, wait_seconds: float | None
+    ) -> Receipt | None:
+        event = msgspec.structs.replace(
+            candidate.event if revised else standing.event,
+            id=standing.event.id,
+            click=candidate.event.click,
+            consent=candidate.event.consent,
+            revision=standing.event.revision + revised,
+            digest=candidate.event.digest,
+        )
+        delivery = self._next(msgspec.structs.replace(candidate, event=event), standing)
+        ticket = self._verdicts.expect(event.business_id, event.id) if wait_seconds is not None else None
+        write = self._ledger.correct if revised else self._ledger.release
+        if not await write(standing, event, delivery, record):
+            return None
+        self._send(event, delivery, handed=False)
+        settled = await ticket.wait(wait_seconds or 0) if ticket and delivery.state == "pending" else None
+        return _receipt(event, settled or delivery, duplicate=True, notes=candidate.notes)
+
+    async def _join(self, standing: StoredEvent, wait_seconds: float | None) -> Delivery:
+        """Wait with the first caller for the verdict that is on its way."""
+        key = (standing.event.business_id, standing.event.id)
+        if wait_seconds is None or standing.delivery.state not in ("pending", "sending"):
+            return standing.delivery
+        ticket = self._verdicts.expect(*key)
+        found = await self._ledger.event(*key)  # it may have been settled before we waited
+        now = found.delivery if found else standing.delivery
+        if now.state not in ("pending", "sending"):
+            return now
+        return await ticket.wait(wait_seconds) or now
+
+
+def _receipt(event: Event, delivery: Delivery, *, duplicate: bool = False, notes: tuple[str, ...] = ()) -> Receipt:
+    return Receipt(event_row=event.id, event_id=event.event_id, delivery=delivery, duplicate=duplicate, notes=notes)
