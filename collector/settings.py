@@ -148,6 +148,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def is_local(host: str) -> bool:
+    """True for loopback and for names below `localhost`, which browsers keep on this machine (resolvers may not)."""
+    return is_loopback(host) or host.endswith(".localhost")
+
+
 def _api_url(text: str) -> str:
     _url(text, loopback=is_loopback)
     return text.rstrip("/")
@@ -160,7 +165,7 @@ def _graph_url(text: str) -> str:
 
 
 def _public_url(text: str) -> str:
-    _url(text, loopback=lambda host: is_loopback(host) or host.endswith(".localhost"))  # browsers keep *.localhost here
+    _url(text, loopback=is_local)
     return text.rstrip("/")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from collector import directory, origin
+from collector.directory import digest, origin
 from collector.errors import CollectorError, InvalidField, NotFound
 from collector.event import Channel
 from collector.store import face
@@ -231,7 +231,7 @@ def new_key(
         business_id=business_id,
         key_id=random(8).hex(),
         name=name.strip(),
-        digest=directory.digest(plaintext),
+        digest=digest(plaintext),
         hint=plaintext[:7],
         created_at=now,
         expires_at=expires_at,

@@ -5,18 +5,11 @@ import re
 from urllib.parse import urlsplit
 
 from collector.errors import InvalidField
+from collector.settings import is_local
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 HOST_CHARACTERS = 253
-
-
-def is_local(host: str) -> bool:
-    """True for `localhost`, names below it (browsers keep them on this machine) and loopback addresses."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def normalise(text: str) -> str:
@@ -29,7 +22,7 @@ def normalise(text: str) -> str:
         port = url.port
     except ValueError:
         raise InvalidField("origin", f"{text!r} is not a URL") from None
-    if url.scheme not in DEFAULT_PORTS or not url.hostname:
+    if url.scheme not in DEFAULT_PORTS or not url.hostname or port == 0 or not text.isprintable() or "%" in url.netloc:
         raise InvalidField("origin", f"{text!r} must look like https://shop.example")
     if url.path not in {"", "/"} or url.query or url.fragment or "@" in url.netloc:
         raise InvalidField("origin", f"{text!r} must be scheme and host alone: no path, query or user")
