@@ -232,7 +232,11 @@ class Taken(Row, frozen=True, kw_only=True, gc=False):
 
 
 class StaleDirectory(Exception):
-    """The directory changed since the version that the caller used: reload, check again, then write."""
+    """The directory changed since the version that the caller used: reload, check again, then write. `version` is today's."""
+
+    def __init__(self, version: int = 0) -> None:
+        super().__init__(f"the directory is at version {version}")
+        self.version = version
 
 
 class Ledger(Protocol):

@@ -1,0 +1,59 @@
+"""The Directory over any engine."""
+
+from collector.store import face, rows
+from collector.store.engine import Engine, Params, Rows, Step
+from collector.store.ledger import read
+from collector.store.outbox import CHUNK, lane_range, move
+from collector.store.writer import Writer
+
+
+def _if_any(found: list[Rows]) -> Params | None:
+    """Run the step only where the one before it changed something."""
+    return {} if found[-1] else None
+
+
+class SqlDirectory:
+    """face.Directory on an engine. Its changes are rare: each is a commit of its own."""
+
+    def __init__(self, engine: Engine, writer: Writer) -> None:
+        self._engine = engine
+        self._writer = writer
+
+    async def version(self) -> int:
+        """See face.Directory.version."""
+        return int((await read(self._engine, "version"))[0][0])
+
+    async def snapshot(self) -> face.DirectorySnapshot:
+        """See face.Directory.snapshot."""
+        steps = [Step("version"), Step("businesses"), Step("channels"), Step("api_keys")]
+        version, businesses, channels, keys = await self._writer.transact(steps, exclusive=True)
+        return face.DirectorySnapshot(
+            version=version[0][0],
+            businesses=tuple(map(rows.stored_business, businesses)),
+            channels=tuple(map(rows.stored_channel, channels)),
+            keys=tuple(map(rows.stored_key, keys)),
+        )
+
+    async def put_business(self, row: face.BusinessRow) -> bool:
+        """See face.Directory.put_business."""
+        put = Step("put_business", rows.many([rows.pack(rows.business(row))]))
+        return bool((await self._writer.transact([put, Step("raise_version", _if_any)], exclusive=True))[0])
+
+    async def put_channel(self, row: face.ChannelRow) -> None:
+        """See face.Directory.put_channel."""
+        put = Step("put_channel", rows.many([rows.pack(rows.channel(row))]))
+        prefix = (
+            f"connectly:{row.business_id}:" if row.channel == "connectly" else f"meta:{row.business_id}:{row.channel}:"
+        )
+        resume = Step("resume", {"business_id": row.business_id, "limit": CHUNK, **lane_range(prefix)})
+        await move(self._writer, [put, Step("raise_version")], resume)
+
+    async def put_key(self, row: face.KeyRow) -> None:
+        """See face.Directory.put_key."""
+        put = Step("put_key", rows.many([rows.pack(rows.key(row))]))
+        await self._writer.transact([put, Step("raise_version")], exclusive=True)
+
+    async def revoke_key(self, business_id: str, key_id: str, at: int) -> bool:
+        """See face.Directory.revoke_key."""
+        revoke = Step("revoke_key", {"business_id": business_id, "key_id": key_id, "at": at})
+        return bool((await self._writer.transact([revoke, Step("raise_version", _if_any)], exclusive=True))[0])

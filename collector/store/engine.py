@@ -1,0 +1,110 @@
+"""What the two engines have in common: named statements, steps of one commit, and the ways in which a commit fails.
+
+An engine knows transactions and no nouns. Statements live in `sql/*.sql`, written once for both dialects; the little that differs is
+rewritten here when they are loaded:
+
+- `each(:rows)` is a JSON list of rows, one parameter for any number of them: `json_each` or `jsonb_array_elements`;
+- `:name` stays in SQLite and becomes `$n` in PostgreSQL;
+- `FOR UPDATE …` is dropped for SQLite, whose single writer locks everything by BEGIN IMMEDIATE.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+
+Rows: TypeAlias = list[Sequence[Any]]
+Params: TypeAlias = Mapping[str, Any]
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_EACH = re.compile(r"each\(:rows\)")
+_LOCK = re.compile(r"\bFOR UPDATE( OF \w+)?( SKIP LOCKED)?")
+_PARAM = re.compile(r"(?<![:\w]):(\w+)")
+
+
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """One named statement of a commit.
+
+    `params` may be a function of the rows that the earlier steps returned; where it gives None, the step is left out and returns no rows.
+    """
+
+    name: str
+    params: Params | Callable[[list[Rows]], Params | None] = {}
+
+
+class BadRow(Exception):
+    """The database refuses the data itself: the same rows will never be stored. Nothing was written."""
+
+
+class Interrupted(Exception):
+    """Busy, full, broken or gone: the same commit may succeed later. It may even have happened, if COMMIT's answer was lost."""
+
+
+class Engine(Protocol):
+    """Runs named statements. Every method raises Interrupted when the database cannot answer now."""
+
+    async def read(self, name: str, params: Params | None = None) -> Rows:
+        """Rows of a reading statement, as committed now."""
+        ...
+
+    async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
+        """Run all steps in one durable transaction and return the rows of each.
+
+        With `version`, nothing is written and face.StaleDirectory is raised when the directory's version is another. `exclusive` is for
+        those who change the directory: they wait for the writes that rely on it, and those wait for them.
+        Raises BadRow when the data cannot be stored.
+        """
+        ...
+
+    async def now_ms(self) -> int:
+        """The store's clock, UTC milliseconds."""
+        ...
+
+    async def migrate(self) -> None:
+        """Bring the schema to this code's version; raises errors.SettingsError when it is newer."""
+        ...
+
+    async def close(self) -> None:
+        """Give everything back. Safe to call twice."""
+        ...
+
+
+def load() -> dict[str, str]:
+    """All named statements, as they are written."""
+    statements: dict[str, str] = {}
+    for file in sorted(files("collector.store").joinpath("sql").iterdir(), key=lambda file: file.name):
+        parts = _NAME.split(file.read_text("utf-8"))[1:]
+        for name, text in zip(parts[::2], parts[1::2], strict=True):
+            if name in statements:
+                raise ValueError(f"statement {name} is written twice")
+            lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
+            statements[name] = "\n".join(lines).strip().removesuffix(";")
+    return statements
+
+
+def for_sqlite(text: str) -> str:
+    """The statement in SQLite's dialect."""
+    return _LOCK.sub("", _EACH.sub("(SELECT value FROM json_each(:rows)) AS each", text))
+
+
+def for_postgres(text: str) -> tuple[str, tuple[str, ...]]:
+    """The statement in PostgreSQL's dialect and the names of its positional parameters."""
+    names: list[str] = []
+
+    def position(found: re.Match[str]) -> str:
+        name = found.group(1)
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    text = _EACH.sub("jsonb_array_elements(CAST(:rows AS jsonb)) AS each (value)", text)
+    return _PARAM.sub(position, text), tuple(names)
+
+
+def migrations(dialect: str) -> list[tuple[int, str]]:
+    """Numbered migrations of a dialect, oldest first."""
+    folder = files("collector.store").joinpath("migrations", dialect)
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    return [(int(name.partition("_")[0]), folder.joinpath(name).read_text("utf-8")) for name in names]

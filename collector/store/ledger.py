@@ -1,0 +1,180 @@
+"""The Ledger over any engine: writes through the group-commit writer, reads beside it."""
+
+from collections.abc import Callable
+from secrets import token_hex
+from typing import Any, cast
+
+from collector.errors import Unavailable
+from collector.event import Event
+from collector.store import face, rows
+from collector.store.engine import Engine, Interrupted, Params, Rows, Step
+from collector.store.writer import Answers, Kind, Op, Writer
+
+LAST = "\x7f"
+"""A cursor behind every id: the newest come first."""
+
+
+def _standing(answers: Answers) -> dict[str, face.StoredEvent]:
+    return {row[0]: rows.stored_event(row[1:]) for row in answers.get("take_standing", [])}
+
+
+def _taken(op: Op, losers: dict[str, face.StoredEvent]) -> face.Taken:
+    standing = losers.get(op.key[-1])
+    return face.Taken(won=standing is None, standing=standing)
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+TAKE = Kind(("take_events", "take_deliveries", "take_records", "take_waits", "take_standing"), _standing, _taken)
+NOTE = Kind(("note_records",), _nothing, _nothing)
+REVISE = Kind(
+    ("revise_deliveries", "revise_events", "revise_records", "revise_waits", "revised"),
+    lambda answers: {row[0] for row in answers.get("revised", [])},
+    lambda op, marks: op.key[-1] in marks,
+)
+LAND = Kind(("land",), _nothing, _nothing)
+LINK = Kind(("link",), _nothing, _nothing)
+
+
+async def read(engine: Engine, name: str, params: Params | None = None) -> Rows:
+    """A read for callers who know errors.Unavailable and no engine."""
+    try:
+        return await engine.read(name, params)
+    except Interrupted as error:
+        raise Unavailable(str(error)) from error
+
+
+class SqlLedger:
+    """face.Ledger on an engine and a writer."""
+
+    def __init__(self, engine: Engine, writer: Writer) -> None:
+        self._engine = engine
+        self._writer = writer
+
+    async def take(
+        self, event: Event, delivery: face.Delivery, record: face.Record, waits: tuple[face.Wait, ...], version: int
+    ) -> face.Taken:
+        """See face.Ledger.take."""
+        slots = (
+            (rows.pack(rows.event(event)),),
+            (rows.pack(rows.delivery(delivery)),),
+            (rows.pack(rows.record(record)),),
+            tuple(rows.pack((event.business_id, event.id, wait.kind, wait.id)) for wait in waits),
+            (rows.pack((event.business_id, event.id, event.event_name, event.event_id)),),
+        )
+        key = (event.business_id, event.event_name, event.event_id, event.id)
+        return cast(face.Taken, await self._writer.submit(TAKE, key, slots, version, event.source))
+
+    async def note(self, record: face.Record, version: int) -> None:
+        """See face.Ledger.note."""
+        slots = ((rows.pack(rows.record(record)),),)
+        await self._writer.submit(NOTE, (record.business_id, record.id), slots, version, record.source)
+
+    async def correct(
+        self, standing: face.StoredEvent, event: Event, delivery: face.Delivery, record: face.Record
+    ) -> bool:
+        """See face.Ledger.correct."""
+        return await self._revise(standing, event, delivery, record)
+
+    async def release(
+        self, standing: face.StoredEvent, event: Event, delivery: face.Delivery, record: face.Record | None
+    ) -> bool:
+        """See face.Ledger.release."""
+        return await self._revise(standing, event, delivery, record)
+
+    async def _revise(
+        self, standing: face.StoredEvent, event: Event, delivery: face.Delivery, record: face.Record | None
+    ) -> bool:
+        mark = token_hex(8)
+        marked = rows.pack((event.business_id, event.id, mark))
+        slots = (
+            (rows.pack(rows.revised_delivery(standing.delivery, delivery, mark)),),
+            (rows.pack(rows.revised_event(event, mark)),),
+            () if record is None else (rows.pack((*rows.record(record), mark)),),
+            (marked,),
+            (marked,),
+        )
+        key = (event.business_id, event.id, mark)
+        return cast(bool, await self._writer.submit(REVISE, key, slots, source=event.source))
+
+    async def land(self, landing: face.Landing, version: int) -> None:
+        """See face.Ledger.land."""
+        slots = ((rows.pack(rows.landing(landing)),),)
+        await self._writer.submit(LAND, (landing.business_id, landing.ref), slots, version, "browser")
+
+    async def link(self, link: face.Link, version: int) -> None:
+        """See face.Ledger.link."""
+        slots = ((rows.pack(rows.link(link)),),)
+        await self._writer.submit(LINK, (link.business_id, link.kind, link.id, link.ref), slots, version)
+
+    async def landing(self, business_id: str, ref: str) -> face.StoredLanding | None:
+        """See face.Ledger.landing."""
+        return await self._one(rows.stored_landing, "landing", {"business_id": business_id, "ref": ref})
+
+    async def links(self, business_id: str, kind: str, id: str) -> list[face.Link]:
+        """See face.Ledger.links."""
+        found = await read(self._engine, "links", {"business_id": business_id, "kind": kind, "id": id})
+        return [rows.stored_link(row) for row in found]
+
+    async def waiting(self, business_id: str, kind: face.WaitKind, id: str) -> list[face.StoredEvent]:
+        """See face.Ledger.waiting."""
+        found = await read(self._engine, "waiting", {"business_id": business_id, "kind": kind, "id": id})
+        return [rows.stored_event(row) for row in found]
+
+    async def resolvable(self, limit: int) -> list[tuple[face.StoredEvent, face.Wait]]:
+        """See face.Ledger.resolvable."""
+        found = await read(self._engine, "resolvable", {"limit": limit})
+        return [(rows.stored_event(row[2:]), face.Wait(kind=row[0], id=row[1])) for row in found]
+
+    async def event(self, business_id: str, id: str) -> face.StoredEvent | None:
+        """See face.Ledger.event."""
+        return await self._one(rows.stored_event, "event", {"business_id": business_id, "id": id})
+
+    async def find(self, business_id: str, event_name: str, event_id: str) -> face.StoredEvent | None:
+        """See face.Ledger.find."""
+        key = {"business_id": business_id, "event_name": event_name, "event_id": event_id}
+        return await self._one(rows.stored_event, "find", key)
+
+    async def _one(self, decode: Callable[[Any], Any], name: str, params: Params) -> Any:
+        found = await read(self._engine, name, params)
+        return decode(found[0]) if found else None
+
+    async def events(
+        self,
+        business_id: str,
+        event_name: str | None,
+        event_id: str | None,
+        state: str | None,
+        before: str | None,
+        limit: int,
+    ) -> list[face.StoredEvent]:
+        """See face.Ledger.events."""
+        params = {
+            "business_id": business_id, "event_name": event_name, "event_id": event_id, "state": state,
+            "before": before or LAST, "limit": limit,
+        }  # fmt: skip
+        return [rows.stored_event(row) for row in await read(self._engine, "events", params)]
+
+    async def attempts(self, business_id: str, id: str) -> list[face.Attempt]:
+        """See face.Ledger.attempts."""
+        found = await read(self._engine, "attempts", {"business_id": business_id, "id": id})
+        return [rows.stored_attempt(row) for row in found]
+
+    async def event_records(self, business_id: str, id: str) -> list[dict[str, object]]:
+        """See face.Ledger.event_records."""
+        found = await read(self._engine, "event_records", {"business_id": business_id, "id": id})
+        return [rows.viewed_record(row) for row in found]
+
+    async def records(self, business_id: str, before: str | None, limit: int) -> list[dict[str, object]]:
+        """See face.Ledger.records."""
+        found = await read(
+            self._engine, "records", {"business_id": business_id, "before": before or LAST, "limit": limit}
+        )
+        return [rows.viewed_record(row) for row in found]
+
+    async def forget_landings(self, before: int, limit: int) -> int:
+        """See face.Ledger.forget_landings."""
+        forgotten = await self._writer.transact([Step("forget_landings", {"before": before, "limit": limit})])
+        return len(forgotten[0])

@@ -1,0 +1,237 @@
+-- Instants are UTC milliseconds (_at), money is micros, flags are 0 or 1. Ids sort by time, so a primary key is also the listing order.
+
+-- What serving processes hold in memory is a snapshot of businesses, channels and api_keys at one version.
+-- Whoever changes one of them raises it in the same commit; a write prepared for an older version is refused.
+CREATE TABLE directory (
+    version INTEGER NOT NULL
+) STRICT;
+INSERT INTO directory (version) VALUES (1);
+
+CREATE TABLE businesses (
+    business_id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    origins TEXT NOT NULL,                  -- a JSON list
+    destination TEXT NOT NULL,              -- meta | connectly
+    cookie_name TEXT NOT NULL,
+    cookie_domain TEXT,                     -- NULL: host-only
+    timezone TEXT NOT NULL,
+    region TEXT,
+    mode TEXT NOT NULL,                     -- live | test
+    test_event_code TEXT,
+    consent_required INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+-- Two businesses under one domain would read each other's cookie.
+CREATE UNIQUE INDEX businesses_cookie ON businesses (cookie_domain, cookie_name) WHERE cookie_domain IS NOT NULL;
+
+CREATE TABLE channels (
+    business_id TEXT NOT NULL,
+    channel TEXT NOT NULL,                  -- whatsapp | messenger | instagram | website | connectly
+    asset_id TEXT,
+    dataset_id TEXT,
+    sealed_token TEXT NOT NULL,             -- encrypted by the vault
+    held TEXT,                              -- why its lanes stand still: token | permission | dataset | channel
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (business_id, channel)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE api_keys (
+    business_id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL UNIQUE,            -- SHA-256 of the key; the key itself is kept nowhere
+    hint TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER,
+    PRIMARY KEY (business_id, key_id)
+) WITHOUT ROWID, STRICT;
+
+-- One row per visitor and click; a repeat raises hits and last_at.
+CREATE TABLE landings (
+    business_id TEXT NOT NULL,
+    ref TEXT NOT NULL,
+    cnct_tracking_id TEXT,
+    sendout_id TEXT,
+    ctwa_clid TEXT,
+    ad_id TEXT,
+    first_at INTEGER NOT NULL,
+    consent TEXT NOT NULL,                  -- unknown -> pending | granted | denied; a later word replaces an earlier one, unknown replaces none
+    page_url TEXT,
+    referrer TEXT,
+    last_at INTEGER NOT NULL,
+    hits INTEGER NOT NULL,
+    PRIMARY KEY (business_id, ref)
+) WITHOUT ROWID, STRICT;
+-- Retention deletes by last_at.
+CREATE INDEX landings_last ON landings (last_at);
+
+-- Which clicks an id of the shop belongs to; the same pair again changes nothing.
+CREATE TABLE links (
+    business_id TEXT NOT NULL,
+    kind TEXT NOT NULL,                     -- checkout_id | cart_token | order_id | customer_id
+    id TEXT NOT NULL,
+    ref TEXT NOT NULL,
+    cnct_tracking_id TEXT,
+    sendout_id TEXT,
+    ctwa_clid TEXT,
+    ad_id TEXT,
+    linked_at INTEGER NOT NULL,
+    PRIMARY KEY (business_id, kind, id, ref)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE events (
+    business_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    event_name TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    event_at INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    channel TEXT NOT NULL,
+    source TEXT NOT NULL,                   -- browser | server
+    cnct_tracking_id TEXT,
+    sendout_id TEXT,
+    ctwa_clid TEXT,
+    ad_id TEXT,
+    consent TEXT NOT NULL,
+    custom_data TEXT NOT NULL,              -- JSON text
+    currency TEXT,
+    value_micros INTEGER,
+    user_data TEXT NOT NULL,                -- JSON text, hashed
+    page_url TEXT,
+    order_id TEXT,
+    test INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (business_id, id)
+) WITHOUT ROWID, STRICT;
+-- The promise: one event for one key, for ever.
+CREATE UNIQUE INDEX events_key ON events (business_id, event_name, event_id);
+
+-- The one journey of an event; same id as the event.
+--   unmatched -> pending (its click came) | dead(unmatched)
+--   pending -> sending (claimed) | held | dead(expired)
+--   sending -> delivered | retrying | held | dead, by whoever holds the lease; retrying | held(unknown) by the rescue
+--   retrying -> sending | held | dead(expired)
+--   held -> pending (resumed) | dead(expired)
+--   dead -> pending (corrected or replayed)
+CREATE TABLE deliveries (
+    business_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    lane TEXT NOT NULL,                     -- destination:business_id:channel:source
+    state TEXT NOT NULL CHECK (state IN ('unmatched', 'pending', 'sending', 'retrying', 'held', 'delivered', 'dead')),
+    reason TEXT,                            -- of held and dead
+    revision INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,               -- tries begun; the fence: only the holder of this number may settle
+    due_at INTEGER NOT NULL,
+    deadline_at INTEGER NOT NULL,
+    lease_until INTEGER,                     -- only while sending
+    reference TEXT,
+    error TEXT,
+    mark TEXT,                              -- which call wrote this revision: of many corrections at once one wins, and knows it
+    PRIMARY KEY (business_id, id)
+) WITHOUT ROWID, STRICT;
+-- Each predicate is repeated word for word by the statement that it serves, or the index is not used.
+CREATE INDEX deliveries_due ON deliveries (lane, due_at) WHERE state IN ('pending', 'retrying');
+CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'sending';
+CREATE INDEX deliveries_held ON deliveries (lane) WHERE state = 'held';
+CREATE INDEX deliveries_deadline ON deliveries (deadline_at) WHERE state IN ('unmatched', 'pending', 'retrying', 'held');
+
+-- One try each; append-only.
+CREATE TABLE attempts (
+    business_id TEXT NOT NULL,
+    delivery_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    trigger TEXT NOT NULL,                  -- first | scheduled | rescue | manual | corrected
+    at INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    http_status INTEGER,
+    code INTEGER,
+    subcode INTEGER,
+    duration_ms INTEGER,
+    reference TEXT,
+    answer TEXT,                            -- redacted, at most 8 KiB
+    revision INTEGER NOT NULL,               -- which revision of the event was tried
+    error TEXT,                             -- the destination's words
+    PRIMARY KEY (business_id, delivery_id, number)
+) WITHOUT ROWID, STRICT;
+
+-- One per reporting call or item; append-only. What came of it is derived by record_view.
+CREATE TABLE records (
+    business_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    received_at INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    event_row TEXT,                         -- events.id, where the call stored or met an event
+    event_name TEXT,
+    event_id TEXT,
+    duplicate INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    failure_stage TEXT,
+    error TEXT,
+    cnct_tracking_id TEXT,
+    sendout_id TEXT,
+    ctwa_clid TEXT,
+    ad_id TEXT,
+    payload TEXT,
+    PRIMARY KEY (business_id, id)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX records_event ON records (business_id, event_row) WHERE event_row IS NOT NULL;
+
+-- What would resolve an unmatched event: a landing with this ref, or a link of this kind and id.
+CREATE TABLE waits (
+    business_id TEXT NOT NULL,
+    event_row TEXT NOT NULL,
+    kind TEXT NOT NULL,                     -- ref | checkout_id | cart_token | order_id | customer_id
+    id TEXT NOT NULL,
+    PRIMARY KEY (business_id, event_row, kind, id)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX waits_key ON waits (business_id, kind, id);
+
+-- An event with where it stands.
+CREATE VIEW stored_events AS
+SELECT
+    e.business_id, e.id, e.event_name, e.event_id, e.event_at, e.received_at, e.channel, e.source,
+    e.cnct_tracking_id, e.sendout_id, e.ctwa_clid, e.ad_id, e.consent, e.custom_data, e.currency, e.value_micros,
+    e.user_data, e.page_url, e.order_id, e.test, e.digest, e.revision,
+    d.destination, d.lane, d.state, d.reason, d.revision AS delivery_revision, d.attempts, d.due_at, d.deadline_at,
+    d.reference, d.error
+FROM events AS e
+JOIN deliveries AS d ON d.business_id = e.business_id AND d.id = e.id;
+
+-- A record with what is known by now. A record of an earlier revision speaks of that revision only, which was not delivered.
+CREATE VIEW record_view AS
+SELECT
+    r.business_id, r.id, r.received_at,
+    CASE
+        WHEN r.failure_stage IS NOT NULL THEN 0
+        WHEN r.revision < d.revision THEN 0
+        WHEN d.state = 'delivered' THEN 1
+        WHEN d.state = 'dead' THEN 0
+    END AS success,
+    CASE
+        WHEN r.failure_stage IS NOT NULL THEN r.failure_stage
+        WHEN r.revision < d.revision THEN CASE WHEN EXISTS (
+            SELECT 1 FROM attempts AS a
+            WHERE a.business_id = r.business_id AND a.delivery_id = r.event_row AND a.revision = r.revision
+                AND a.outcome = 'rejected'
+        ) THEN 'meta_forward' END
+        WHEN d.state = 'dead' AND d.reason = 'rejected' THEN 'meta_forward'
+        WHEN d.state = 'dead' AND d.reason IN ('expired', 'no_click_id') THEN 'payload_mapping'
+    END AS failure_stage,
+    CASE
+        WHEN r.failure_stage IS NOT NULL THEN r.error
+        WHEN r.revision < d.revision THEN COALESCE((
+            SELECT a.error FROM attempts AS a
+            WHERE a.business_id = r.business_id AND a.delivery_id = r.event_row AND a.revision = r.revision
+                AND a.outcome = 'rejected'
+            ORDER BY a.number DESC LIMIT 1
+        ), 'corrected')
+        WHEN d.state = 'dead' THEN COALESCE(CASE WHEN d.reason = 'rejected' THEN d.error END, d.reason)
+    END AS error,
+    r.event_id, r.event_name, r.event_row, r.duplicate, r.revision,
+    CASE WHEN r.revision = d.revision AND r.failure_stage IS NULL THEN d.reference END AS forward_reference_id,
+    r.cnct_tracking_id, r.sendout_id, r.ctwa_clid, r.ad_id, r.payload
+FROM records AS r
+LEFT JOIN deliveries AS d ON d.business_id = r.business_id AND d.id = r.event_row;

@@ -1,0 +1,113 @@
+"""The Outbox over any engine: what the dispatcher asks. Settlements share the writer's commits."""
+
+import asyncio
+
+from collector.delivery import Reason, State
+from collector.store import face, rows
+from collector.store.engine import Engine, Params, Rows, Step
+from collector.store.ledger import read
+from collector.store.writer import Kind, Writer
+
+CHUNK = 10_000
+"""Rows that one commit moves in or out of a hold."""
+
+SETTLE = Kind(
+    ("settle_attempts", "settle_deliveries", "settled"),
+    lambda answers: {tuple(row) for row in answers.get("settled", [])},
+    lambda op, settled: op.key in settled,
+)
+
+
+def _keys(found: list[Rows]) -> Params | None:
+    """The rows that the first step returned, as the parameter of the next."""
+    return rows.many(rows.pack(tuple(row)) for row in found[0]) if found[0] else None
+
+
+def lane_range(prefix: str) -> dict[str, str]:
+    """All lanes that begin with `prefix`, as an interval of the index."""
+    return {"lane": prefix, "lane_end": prefix + "\U0010ffff"}
+
+
+class SqlOutbox:
+    """face.Outbox on an engine and a writer."""
+
+    def __init__(self, engine: Engine, writer: Writer) -> None:
+        self._engine = engine
+        self._writer = writer
+
+    async def now_ms(self) -> int:
+        """See face.Outbox.now_ms."""
+        return int((await read(self._engine, "clock"))[0][0])
+
+    async def due(self) -> list[face.LaneDue]:
+        """See face.Outbox.due."""
+        return [face.LaneDue(lane=row[0], due_at=row[1]) for row in await read(self._engine, "due")]
+
+    async def claim(self, lane: str, limit: int, lease_ms: int) -> list[face.StoredEvent]:
+        """See face.Outbox.claim."""
+        claim = Step("claim", {"lane": lane, "limit": limit, "lease_ms": lease_ms})
+        found = await self._writer.transact([claim, Step("claimed", _keys)])
+        return [rows.stored_event(row) for row in found[1]]
+
+    async def settle(self, settlements: list[face.Settlement]) -> list[bool]:
+        """See face.Outbox.settle."""
+        return list(await asyncio.gather(*map(self._settle, settlements)))
+
+    async def _settle(self, settlement: face.Settlement) -> bool:
+        attempt = settlement.attempt
+        key = (attempt.business_id, attempt.delivery_id, attempt.number)
+        slots = (
+            (rows.pack(rows.attempt(settlement)),),
+            (rows.pack(rows.settlement(settlement)),),
+            (rows.pack((*key, attempt.at, attempt.outcome, attempt.trigger)),),
+        )
+        return bool(await self._writer.submit(SETTLE, key, slots))
+
+    async def release(self, claims: list[face.StoredEvent], due_at: int) -> None:
+        """See face.Outbox.release."""
+        if claims:
+            given = sorted((claim.delivery.business_id, claim.delivery.id, claim.delivery.attempts) for claim in claims)
+            packed = rows.many(rows.pack((*key, due_at)) for key in given)
+            await self._writer.transact([Step("release_claims", packed)])
+
+    async def rescue(self, all_leases: bool, to: State, reason: Reason | None, due_at: int, limit: int) -> int:
+        """See face.Outbox.rescue."""
+        lost = {"all_leases": int(all_leases), "to": to, "reason": reason, "due_at": due_at, "limit": limit}
+        found = await self._writer.transact([Step("rescue", lost), Step("rescue_attempts", _keys)])
+        return len(found[0])
+
+    async def expire(self, limit: int) -> int:
+        """See face.Outbox.expire."""
+        found = await self._writer.transact([Step("expire", {"limit": limit}), Step("expire_waits", _keys)])
+        return len(found[0])
+
+    async def hold(self, business_id: str, channel: str, lane_prefix: str, reason: str) -> None:
+        """See face.Outbox.hold."""
+        mark = Step("mark_channel", {"business_id": business_id, "channel": channel, "reason": reason})
+        rest = Step("hold", {"business_id": business_id, "reason": reason, "limit": CHUNK, **lane_range(lane_prefix)})
+        await move(self._writer, [mark, Step("raise_version")], rest)
+
+    async def resume(self, business_id: str, channel: str, lane_prefix: str) -> int:
+        """See face.Outbox.resume."""
+        mark = Step("mark_channel", {"business_id": business_id, "channel": channel, "reason": None})
+        rest = Step("resume", {"business_id": business_id, "limit": CHUNK, **lane_range(lane_prefix)})
+        return await move(self._writer, [mark, Step("raise_version")], rest)
+
+    async def states(self, ids: list[tuple[str, str]]) -> list[face.Delivery]:
+        """See face.Outbox.states."""
+        found = await read(self._engine, "states", rows.many(map(rows.pack, ids)))
+        return [rows.stored_delivery(row) for row in found]
+
+    async def oldest_pending_at(self) -> int | None:
+        """See face.Outbox.oldest_pending_at."""
+        found: int | None = (await read(self._engine, "oldest_pending"))[0][0]
+        return found
+
+
+async def move(writer: Writer, first: list[Step], rest: Step) -> int:
+    """Change the directory and move deliveries with it, a bounded number in one commit: a backlog of any size must not stop the writer."""
+    moved = count = len((await writer.transact([*first, rest], exclusive=True))[-1])
+    while count == CHUNK:
+        count = len((await writer.transact([rest]))[0])
+        moved += count
+    return moved

@@ -1,0 +1,81 @@
+-- Statements of the Directory. Each change is followed by raise_version in the same commit.
+
+-- name: version
+SELECT version FROM directory;
+
+-- name: raise_version
+UPDATE directory SET version = version + 1;
+
+-- name: businesses
+SELECT
+    business_id, name, origins, destination, cookie_name, cookie_domain, timezone, region, mode, test_event_code,
+    consent_required, created_at
+FROM businesses
+ORDER BY business_id;
+
+-- name: channels
+SELECT business_id, channel, asset_id, dataset_id, sealed_token, held, updated_at FROM channels ORDER BY business_id, channel;
+
+-- name: api_keys
+SELECT business_id, key_id, name, digest, hint, created_at, expires_at, revoked_at FROM api_keys ORDER BY business_id, key_id;
+
+-- name: put_business
+-- Not where the cookie's name is taken on its domain: the two would read each other's cookie.
+INSERT INTO businesses (
+    business_id, name, origins, destination, cookie_name, cookie_domain, timezone, region, mode, test_event_code,
+    consent_required, created_at
+)
+SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
+    value ->> 9, CAST(value ->> 10 AS BIGINT), CAST(value ->> 11 AS BIGINT)
+FROM each(:rows)
+WHERE NOT EXISTS (
+    SELECT 1 FROM businesses AS b
+    WHERE b.cookie_domain = value ->> 5 AND b.cookie_name = value ->> 4 AND b.business_id <> value ->> 0
+)
+ON CONFLICT (business_id) DO UPDATE SET
+    name = excluded.name,
+    origins = excluded.origins,
+    destination = excluded.destination,
+    cookie_name = excluded.cookie_name,
+    cookie_domain = excluded.cookie_domain,
+    timezone = excluded.timezone,
+    region = excluded.region,
+    mode = excluded.mode,
+    test_event_code = excluded.test_event_code,
+    consent_required = excluded.consent_required
+RETURNING business_id;
+
+-- name: put_channel
+-- A channel that is set anew runs.
+INSERT INTO channels (business_id, channel, asset_id, dataset_id, sealed_token, held, updated_at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, NULL, CAST(value ->> 5 AS BIGINT)
+FROM each(:rows)
+WHERE true
+ON CONFLICT (business_id, channel) DO UPDATE SET
+    asset_id = excluded.asset_id,
+    dataset_id = excluded.dataset_id,
+    sealed_token = excluded.sealed_token,
+    held = NULL,
+    updated_at = excluded.updated_at;
+
+-- name: mark_channel
+-- Held with a reason, or running again with NULL.
+UPDATE channels SET held = CAST(:reason AS TEXT) WHERE business_id = :business_id AND channel = :channel;
+
+-- name: put_key
+INSERT INTO api_keys (business_id, key_id, name, digest, hint, created_at, expires_at, revoked_at)
+SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT),
+    CAST(value ->> 7 AS BIGINT)
+FROM each(:rows)
+WHERE true
+ON CONFLICT (business_id, key_id) DO UPDATE SET
+    name = excluded.name,
+    expires_at = excluded.expires_at,
+    revoked_at = excluded.revoked_at;
+
+-- name: revoke_key
+UPDATE api_keys SET revoked_at = :at
+WHERE business_id = :business_id AND key_id = :key_id AND revoked_at IS NULL
+RETURNING key_id;

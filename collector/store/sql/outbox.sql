@@ -1,0 +1,216 @@
+-- Statements of the Outbox: the dispatcher's, across businesses. FOR UPDATE … is PostgreSQL's; in SQLite the one writer holds all.
+
+-- name: clock
+SELECT now_ms();
+
+-- name: due
+-- A skip scan: one step in the index per lane, however many deliveries wait in it.
+WITH RECURSIVE lanes (lane) AS (
+    SELECT min(d.lane) FROM deliveries AS d WHERE d.state IN ('pending', 'retrying')
+    UNION ALL
+    SELECT (SELECT min(d.lane) FROM deliveries AS d WHERE d.state IN ('pending', 'retrying') AND d.lane > lanes.lane)
+    FROM lanes
+    WHERE lanes.lane IS NOT NULL
+)
+SELECT lanes.lane, (
+    SELECT min(d.due_at) FROM deliveries AS d WHERE d.state IN ('pending', 'retrying') AND d.lane = lanes.lane
+)
+FROM lanes
+WHERE lanes.lane IS NOT NULL;
+
+-- name: claim
+-- The head of the index deliveries_due, whatever stands behind it. Rows that another process is claiming are passed over.
+WITH due AS MATERIALIZED (
+    SELECT d.business_id, d.id
+    FROM deliveries AS d
+    WHERE d.state IN ('pending', 'retrying') AND d.lane = :lane AND d.due_at <= (SELECT now_ms())
+    ORDER BY d.due_at
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE deliveries SET
+    state = 'sending',
+    attempts = attempts + 1,
+    lease_until = (SELECT now_ms()) + CAST(:lease_ms AS BIGINT)
+FROM due
+WHERE deliveries.business_id = due.business_id AND deliveries.id = due.id
+RETURNING deliveries.business_id, deliveries.id;
+
+-- name: claimed
+-- What was just claimed, with its events.
+SELECT s.*
+FROM each(:rows)
+JOIN stored_events AS s ON s.business_id = value ->> 0 AND s.id = value ->> 1
+ORDER BY s.due_at, s.id;
+
+-- name: settle_attempts
+-- The try that was made, if the lease is still held. The lock keeps a rescue out until settle_deliveries has run.
+INSERT INTO attempts (
+    business_id, delivery_id, number, trigger, at, outcome, http_status, code, subcode, duration_ms, reference, answer, error,
+    revision
+)
+SELECT
+    value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT), value ->> 3, CAST(value ->> 4 AS BIGINT), value ->> 5,
+    CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT),
+    value ->> 10, value ->> 11, value ->> 12, d.revision
+FROM each(:rows)
+JOIN deliveries AS d ON d.business_id = value ->> 0 AND d.id = value ->> 1
+WHERE d.state = 'sending' AND d.attempts = CAST(value ->> 2 AS BIGINT)
+FOR UPDATE OF d
+ON CONFLICT DO NOTHING;
+
+-- name: settle_deliveries
+-- The new state, under the same fence.
+UPDATE deliveries SET
+    state = value ->> 3,
+    reason = value ->> 4,
+    due_at = CAST(value ->> 5 AS BIGINT),
+    reference = value ->> 6,
+    error = value ->> 7,
+    lease_until = NULL
+FROM each(:rows)
+WHERE deliveries.business_id = value ->> 0
+    AND deliveries.id = value ->> 1
+    AND deliveries.state = 'sending'
+    AND deliveries.attempts = CAST(value ->> 2 AS BIGINT);
+
+-- name: settled
+-- Whose attempt stands as it was written: also true when an uncertain commit is run again.
+SELECT value ->> 0, value ->> 1, a.number
+FROM each(:rows)
+JOIN attempts AS a
+    ON a.business_id = value ->> 0 AND a.delivery_id = value ->> 1 AND a.number = CAST(value ->> 2 AS BIGINT)
+WHERE a.at = CAST(value ->> 3 AS BIGINT) AND a.outcome = value ->> 4 AND a.trigger = value ->> 5;
+
+-- name: release_claims
+-- Claimed but not sent: the attempt number is taken back.
+UPDATE deliveries SET
+    state = 'pending',
+    attempts = attempts - 1,
+    due_at = CAST(value ->> 3 AS BIGINT),
+    lease_until = NULL
+FROM each(:rows)
+WHERE deliveries.business_id = value ->> 0
+    AND deliveries.id = value ->> 1
+    AND deliveries.state = 'sending'
+    AND deliveries.attempts = CAST(value ->> 2 AS BIGINT);
+
+-- name: rescue
+-- Left behind by a dead process: the lease is over, or all of them where no other process can be sending.
+WITH lost AS MATERIALIZED (
+    SELECT d.business_id, d.id
+    FROM deliveries AS d
+    WHERE d.state = 'sending' AND d.lease_until <= CASE
+        WHEN CAST(:all_leases AS BIGINT) = 1 THEN 9223372036854775807 ELSE (SELECT now_ms()) END
+    ORDER BY d.lease_until
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE deliveries SET
+    state = CAST(:to AS TEXT),
+    reason = CAST(:reason AS TEXT),
+    due_at = CAST(:due_at AS BIGINT),
+    lease_until = NULL
+FROM lost
+WHERE deliveries.business_id = lost.business_id AND deliveries.id = lost.id
+RETURNING deliveries.business_id, deliveries.id;
+
+-- name: rescue_attempts
+-- What became of the lost try is not known, and says so.
+INSERT INTO attempts (business_id, delivery_id, number, trigger, at, outcome, revision)
+SELECT d.business_id, d.id, d.attempts, 'rescue', (SELECT now_ms()), 'unknown', d.revision
+FROM each(:rows)
+JOIN deliveries AS d ON d.business_id = value ->> 0 AND d.id = value ->> 1
+WHERE true
+ON CONFLICT DO NOTHING;
+
+-- name: expire
+-- Past its deadline and not sending.
+WITH late AS MATERIALIZED (
+    SELECT d.business_id, d.id
+    FROM deliveries AS d
+    WHERE d.state IN ('unmatched', 'pending', 'retrying', 'held') AND d.deadline_at <= (SELECT now_ms())
+    ORDER BY d.deadline_at
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE deliveries SET
+    state = 'dead',
+    reason = CASE WHEN deliveries.state = 'unmatched' THEN 'unmatched' ELSE 'expired' END
+FROM late
+WHERE deliveries.business_id = late.business_id AND deliveries.id = late.id
+RETURNING deliveries.business_id, deliveries.id;
+
+-- name: expire_waits
+DELETE FROM waits
+WHERE (business_id, event_row) IN (SELECT value ->> 0, value ->> 1 FROM each(:rows));
+
+-- name: hold
+-- A bounded number at a time; lanes between :lane and :lane_end are the channel's.
+WITH idle AS MATERIALIZED (
+    SELECT d.business_id, d.id
+    FROM deliveries AS d
+    WHERE d.state IN ('pending', 'retrying') AND d.lane >= :lane AND d.lane < :lane_end AND d.business_id = :business_id
+    ORDER BY d.lane, d.due_at
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE deliveries SET state = 'held', reason = CAST(:reason AS TEXT)
+FROM idle
+WHERE deliveries.business_id = idle.business_id AND deliveries.id = idle.id
+RETURNING 1;
+
+-- name: resume
+-- What a held channel held back is pending and due now. Consent and unknown outcomes are not the channel's to release.
+WITH held AS MATERIALIZED (
+    SELECT d.business_id, d.id
+    FROM deliveries AS d
+    WHERE d.state = 'held' AND d.lane >= :lane AND d.lane < :lane_end AND d.business_id = :business_id
+        AND d.reason IN ('token', 'permission', 'dataset', 'channel')
+    ORDER BY d.lane
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE deliveries SET state = 'pending', reason = NULL, due_at = (SELECT now_ms())
+FROM held
+WHERE deliveries.business_id = held.business_id AND deliveries.id = held.id
+RETURNING 1;
+
+-- name: states
+SELECT
+    d.business_id, d.id, d.destination, d.lane, d.state, d.reason, d.revision, d.attempts, d.due_at, d.deadline_at, d.reference,
+    d.error
+FROM each(:rows)
+JOIN deliveries AS d ON d.business_id = value ->> 0 AND d.id = value ->> 1;
+
+-- name: oldest_pending
+-- The first due of each lane and the first lease: cheap at any backlog.
+WITH RECURSIVE lanes (lane) AS (
+    SELECT min(d.lane) FROM deliveries AS d WHERE d.state IN ('pending', 'retrying')
+    UNION ALL
+    SELECT (SELECT min(d.lane) FROM deliveries AS d WHERE d.state IN ('pending', 'retrying') AND d.lane > lanes.lane)
+    FROM lanes
+    WHERE lanes.lane IS NOT NULL
+),
+heads (received_at) AS (
+    SELECT (
+        SELECT e.received_at
+        FROM deliveries AS d
+        JOIN events AS e ON e.business_id = d.business_id AND e.id = d.id
+        WHERE d.state IN ('pending', 'retrying') AND d.lane = lanes.lane
+        ORDER BY d.due_at
+        LIMIT 1
+    )
+    FROM lanes
+    WHERE lanes.lane IS NOT NULL
+    UNION ALL
+    SELECT (
+        SELECT e.received_at
+        FROM deliveries AS d
+        JOIN events AS e ON e.business_id = d.business_id AND e.id = d.id
+        WHERE d.state = 'sending'
+        ORDER BY d.lease_until
+        LIMIT 1
+    )
+)
+SELECT min(received_at) FROM heads;

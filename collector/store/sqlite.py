@@ -1,0 +1,246 @@
+"""The SQLite engine: one writing connection, a few reading ones, each on a thread of its own."""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Iterator
+
+import aiosqlite
+
+from collector.errors import SettingsError
+from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, for_sqlite, load, migrations
+from collector.store.face import StaleDirectory
+
+READERS = 3
+BUSY_MS = 500
+"""How long SQLite itself waits for another process's write; the writer retries beyond that."""
+CHECKPOINT_BYTES = 8 * 1024 * 1024
+"""The write-ahead log is copied into the database when it has grown by so much."""
+OLDEST = (3, 38, 0)
+"""The first SQLite with the operators `->>` that the statements are written in."""
+
+_DATA_ERRORS = {
+    sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE,
+}  # fmt: skip
+
+
+class _Connection(aiosqlite.Connection):
+    """An aiosqlite connection that runs a whole function on its thread: one hop for a transaction instead of one for each statement."""
+
+    async def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        return await self._execute(work, self._conn)
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """Tell what the data is to blame for from what may pass."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if isinstance(error, sqlite3.OperationalError) and code is not None and code & 0xFF not in _DATA_ERRORS:
+            raise Interrupted(str(error)) from error
+        if isinstance(error, (sqlite3.OperationalError, sqlite3.IntegrityError, sqlite3.DataError)):
+            raise BadRow(str(error)) from error
+        raise Interrupted(str(error)) from error
+    except OverflowError as error:
+        raise BadRow(str(error)) from error
+
+
+def _transact(connection: sqlite3.Connection, work: Callable[[], Any]) -> Any:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work()
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+class SqliteEngine:
+    """Engine over one SQLite file in WAL mode, every commit fsynced. Open it with `open_sqlite`."""
+
+    def __init__(self, path: Path, clock: Callable[[], int]) -> None:
+        self._path = path
+        self._clock = clock
+        self._statements = {name: for_sqlite(text) for name, text in load().items()}
+        self._stack = AsyncExitStack()
+        self._readers: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
+        self._writer: _Connection
+        self._sweeper: _Connection
+        self._sweep: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open the connections; what was opened is closed again when one fails."""
+        async with AsyncExitStack() as stack:
+            with _named_errors():
+                self._writer = await stack.enter_async_context(self._connection())
+                self._sweeper = await stack.enter_async_context(self._connection())
+                for _ in range(READERS):
+                    self._readers.put_nowait(await stack.enter_async_context(self._connection("PRAGMA query_only = 1")))
+            self._stack = stack.pop_all()
+
+    def _connection(self, *more: str) -> _Connection:
+        def connect() -> sqlite3.Connection:
+            connection = sqlite3.connect(
+                self._path, isolation_level=None, timeout=BUSY_MS / 1000, check_same_thread=False
+            )
+            connection.create_function("now_ms", 0, self._clock)
+            # Checkpoints are ours (see _tend); the rest of the hot path must not wait for one.
+            for pragma in (
+                "journal_mode = WAL",
+                "synchronous = FULL",
+                "wal_autocheckpoint = 0",
+                "temp_store = MEMORY",
+                "cache_size = -32768",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+            for statement in more:
+                connection.execute(statement)
+            return connection
+
+        return _Connection(connect, 64)
+
+    async def read(self, name: str, params: Params | None = None) -> Rows:
+        """Rows of a reading statement, on a connection that no write holds up."""
+        text = self._statements[name]
+        reader = await self._readers.get()
+        try:
+            with _named_errors():
+                rows: Rows = await reader.run(lambda connection: connection.execute(text, params or {}).fetchall())
+        finally:
+            self._readers.put_nowait(reader)
+        return rows
+
+    async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
+        """All steps in one BEGIN IMMEDIATE … COMMIT, fsynced. There is one writer, so every commit is exclusive."""
+        with _named_errors():
+            results: list[Rows] = await self._writer.run(lambda connection: self._run(connection, steps, version))
+        self._tend()
+        return results
+
+    def _run(self, connection: sqlite3.Connection, steps: Sequence[Step], version: int | None) -> list[Rows]:
+        def work() -> list[Rows]:
+            if version is not None:
+                now = connection.execute(self._statements["version"]).fetchone()[0]
+                if now != version:
+                    raise StaleDirectory(now)
+            results: list[Rows] = []
+            for step in steps:
+                params = step.params(results) if callable(step.params) else step.params
+                results.append(
+                    [] if params is None else connection.execute(self._statements[step.name], params).fetchall()
+                )
+            return results
+
+        result: list[Rows] = _transact(connection, work)
+        return result
+
+    async def now_ms(self) -> int:
+        """The injected clock: there is one process to ask."""
+        return self._clock()
+
+    async def migrate(self) -> None:
+        """Apply what is missing, in one transaction."""
+        with _named_errors():
+            await self._writer.run(_migrate)
+
+    def _tend(self) -> None:
+        """Copy the log into the database on a connection of its own, beside the writes."""
+        if self._sweep is None or self._sweep.done():
+            with suppress(OSError):
+                if os.stat(f"{self._path}-wal").st_size > CHECKPOINT_BYTES:
+                    self._sweep = asyncio.create_task(self._checkpoint())
+
+    async def _checkpoint(self) -> None:
+        """Most of the log first, beside the writes; then the little that came meanwhile between two writes, so that the log starts anew."""
+        with suppress(sqlite3.Error):
+            await self._sweeper.run(lambda connection: connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
+            await self._writer.run(lambda connection: connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
+
+    async def close(self) -> None:
+        """Close every connection; an open one would keep the interpreter from ending."""
+        if self._sweep is not None:
+            await self._sweep
+        await self._stack.aclose()
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    steps = migrations("sqlite")
+
+    def work() -> None:
+        connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT")
+        row = connection.execute("SELECT version FROM schema_version").fetchone()
+        version = row[0] if row else 0
+        if version > steps[-1][0]:
+            raise SettingsError([newer(version, steps[-1][0])])
+        for number, text in steps:
+            if number > version:
+                for statement in _statements(text):
+                    connection.execute(statement)
+        connection.execute("DELETE FROM schema_version")
+        connection.execute("INSERT INTO schema_version (version) VALUES (?)", (steps[-1][0],))
+
+    _transact(connection, work)
+
+
+def _statements(text: str) -> Iterator[str]:
+    """One by one: executescript would commit in between."""
+    statement = ""
+    for line in text.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def newer(found: int, known: int) -> str:
+    """What to say of a database that a later release has written."""
+    return f"COLLECTOR_DATABASE_URL: the database has schema version {found}, this release knows {known}: install the newer release"
+
+
+@contextmanager
+def _serving_lock(path: Path) -> Iterator[IO[bytes]]:
+    name = path.with_name(path.name + ".lock")
+    with name.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SettingsError([
+                f"COLLECTOR_DATABASE_URL: {path} is in use by another serving process (lock file {name}): stop that one, or use"
+                " PostgreSQL, which several processes can share"
+            ]) from error  # fmt: skip
+        yield file
+
+
+@asynccontextmanager
+async def open_sqlite(path: Path, clock: Callable[[], int], serving: bool) -> AsyncIterator[SqliteEngine]:
+    """Open the database file, creating and migrating it; `serving` takes the lock that one process at a time can hold.
+
+    Raises errors.SettingsError when the file cannot be used.
+    """
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise SettingsError(
+            [f"SQLite {sqlite3.sqlite_version} is too old: at least {'.'.join(map(str, OLDEST))} is needed"]
+        )
+    async with AsyncExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if serving:
+                stack.enter_context(_serving_lock(path))
+        except OSError as error:
+            raise SettingsError([f"COLLECTOR_DATABASE_URL: {path} cannot be used: {error.strerror}"]) from error
+        engine = SqliteEngine(path, clock)
+        stack.push_async_callback(engine.close)
+        try:
+            await engine.start()
+            await engine.migrate()
+        except (Interrupted, BadRow) as error:
+            raise SettingsError([f"COLLECTOR_DATABASE_URL: {path} cannot be used: {error}"]) from error
+        yield engine

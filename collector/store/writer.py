@@ -1,0 +1,230 @@
+"""Group commit: whatever waits shares one transaction. No timer: while one commit runs, the next batch gathers."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from collector.errors import InvalidField, Unavailable
+from collector.store.engine import BadRow, Engine, Interrupted, Rows, Step
+from collector.store.face import StaleDirectory
+from collector.store.rows import many
+
+MAX_OPS = 500
+"""Operations in one transaction."""
+MAX_ROWS = 5_000
+"""Rows that may wait."""
+MAX_BYTES = 16 * 1024 * 1024
+"""Bytes that may wait."""
+PATIENCE_SECONDS = 2.0
+"""How long an operation waits for a database that is busy or gone before its caller hears Unavailable."""
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 0.25
+
+Answers = Mapping[str, Rows]
+
+
+class Kind(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What operations of one kind do: statements, each fed with the rows of its slot, and how an operation finds its own answer.
+
+    `digest` turns the rows that the statements returned into what `answer` looks up, once for all operations of a batch.
+    """
+
+    steps: tuple[str, ...]
+    digest: Callable[[Answers], Any]
+    answer: Callable[["Op", Any], Any]
+
+
+class Op(msgspec.Struct, eq=False, gc=True):
+    """One operation that waits for its commit. `slots` holds packed rows, one entry for each statement of its kind.
+
+    `key` orders the batch: all processes take row locks in the same order.
+    """
+
+    kind: Kind
+    key: tuple[Any, ...]
+    slots: tuple[tuple[bytes, ...], ...]
+    done: asyncio.Future[Any]
+    version: int | None = None
+    since: float = 0.0
+    rows: int = 0
+    size: int = 0
+
+
+class Writer:
+    """Takes operations, commits them in groups, answers each after its commit. Open it with `async with`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        kinds: Sequence[Kind],
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._engine = engine
+        self._kinds = kinds
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._server: deque[Op] = deque()
+        self._browser: deque[Op] = deque()
+        self._rows = 0
+        self._size = 0
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+        self.batches = 0
+        self.committed = 0
+
+    async def __aenter__(self) -> "Writer":
+        self._task = asyncio.create_task(self._run(), name="store writer")
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Commit what waits, then stop. What comes later is Unavailable."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    async def submit(
+        self,
+        kind: Kind,
+        key: tuple[Any, ...],
+        slots: tuple[tuple[bytes, ...], ...],
+        version: int | None = None,
+        source: str = "server",
+    ) -> Any:
+        """Wait for the commit and return the operation's answer.
+
+        Raises Unavailable when it cannot be stored now, StaleDirectory when `version` is over, InvalidField when the database
+        refuses its data. A caller who goes away meanwhile changes nothing.
+        """
+        if self._closing:
+            raise Unavailable("the collector is stopping")
+        op = Op(kind, key, slots, asyncio.get_running_loop().create_future(), version, self._monotonic())
+        for slot in slots:
+            op.rows += len(slot)
+            op.size += sum(map(len, slot))
+        self._admit(op, source)
+        self._wake.set()
+        return await op.done
+
+    async def transact(self, steps: Sequence[Step], exclusive: bool = False) -> list[Rows]:
+        """A commit of its own, for what depends on the answers of earlier steps; retried like the batches."""
+        since, pause = self._monotonic(), FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await self._engine.commit(steps, exclusive=exclusive)
+            except BadRow as error:
+                raise InvalidField("row", f"cannot be stored ({error})") from error
+            except Interrupted as error:
+                if self._monotonic() - since >= PATIENCE_SECONDS:
+                    raise Unavailable(str(error)) from error
+                await self._sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _admit(self, op: Op, source: str) -> None:
+        """Server events come before browsers': those make room when the queue is full."""
+        while self._rows and (self._rows + op.rows > MAX_ROWS or self._size + op.size > MAX_BYTES):
+            if source == "browser" or not self._browser:
+                raise Unavailable("too much waits to be stored")
+            _fail(self._forget(self._browser.pop()), Unavailable("too much waits to be stored"))
+        (self._browser if source == "browser" else self._server).append(op)
+        self._rows += op.rows
+        self._size += op.size
+
+    def _forget(self, op: Op) -> Op:
+        self._rows -= op.rows
+        self._size -= op.size
+        return op
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            batch = self._gather()
+            if batch:
+                try:
+                    await self._commit(batch)
+                except BaseException as error:
+                    # A fault of our own, or a cancelled task: nobody may wait for ever.
+                    for op in batch:
+                        _fail(op, Unavailable(f"the store failed: {type(error).__name__}"))
+                    if not isinstance(error, Exception):
+                        raise
+            elif self._closing:
+                return
+            else:
+                self._wake.clear()
+
+    def _gather(self) -> list[Op]:
+        batch: list[Op] = []
+        for queue in (self._server, self._browser):
+            while queue and len(batch) < MAX_OPS:
+                batch.append(self._forget(queue.popleft()))
+        return batch
+
+    async def _commit(self, batch: list[Op]) -> None:
+        """Commit a batch whatever comes: split it on bad data, retry it on trouble, drop from it what was prepared for another directory."""
+        pause = FIRST_PAUSE_SECONDS
+        while batch:
+            version = max((op.version for op in batch if op.version is not None), default=None)
+            try:
+                steps = _steps(self._kinds, batch)
+                results = await self._engine.commit(steps, version)
+            except StaleDirectory as stale:
+                batch = _drop(batch, lambda op, now=stale.version: op.version not in (None, now), stale)  # type: ignore[misc]
+            except BadRow as error:
+                if len(batch) == 1:
+                    _fail(batch[0], InvalidField("event", f"cannot be stored ({error})"))
+                    return
+                middle = len(batch) // 2
+                await self._commit(batch[:middle])
+                batch = batch[middle:]
+            except Interrupted as error:
+                now = self._monotonic()
+                batch = _drop(batch, lambda op, now=now: now - op.since >= PATIENCE_SECONDS, Unavailable(str(error)))  # type: ignore[misc]
+                if batch:
+                    await self._sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            else:
+                self.batches += 1
+                self.committed += len(batch)
+                _answer(batch, {step.name: rows for step, rows in zip(steps, results, strict=True)})
+                return
+
+
+def _steps(kinds: Sequence[Kind], batch: list[Op]) -> list[Step]:
+    """The statements of all kinds in one fixed order, the rows of each sorted: no two processes can deadlock."""
+    steps = []
+    for kind in kinds:
+        ops = sorted((op for op in batch if op.kind is kind), key=lambda op: op.key)
+        if ops:
+            for slot, name in enumerate(kind.steps):
+                rows = [row for op in ops for row in op.slots[slot]]
+                if rows:
+                    steps.append(Step(name, many(rows)))
+    return steps
+
+
+def _answer(batch: list[Op], answers: Answers) -> None:
+    digests: dict[int, Any] = {}
+    for op in batch:
+        if not op.done.done():
+            if id(op.kind) not in digests:
+                digests[id(op.kind)] = op.kind.digest(answers)
+            op.done.set_result(op.kind.answer(op, digests[id(op.kind)]))
+
+
+def _drop(batch: list[Op], lost: Callable[[Op], bool], error: Exception) -> list[Op]:
+    for op in batch:
+        if lost(op):
+            _fail(op, error)
+    return [op for op in batch if not lost(op)]
+
+
+def _fail(op: Op, error: Exception) -> None:
+    if not op.done.done():
+        op.done.set_exception(error)
