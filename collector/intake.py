@@ -4,7 +4,7 @@ An event that is answered for is in the store. Whoever comes again with the same
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -14,6 +14,7 @@ from collector.delivery import Reason, State
 from collector.errors import NotFound
 from collector.event import Event, same_body
 from collector.match import Match
+from collector.repeat import repeat
 from collector.store.face import BusinessRow, Delivery, Ledger, Record, StaleDirectory, StoredEvent
 
 LEASE_MS = 60_000
@@ -101,26 +102,6 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     notes: tuple[str, ...] = ()
 
 
-Repeat = Literal["delivered", "match", "correct", "refused", "dead", "join"]
-
-
-def repeat(standing: StoredEvent, same: bool, resolves: bool) -> Repeat:
-    """What a call is to do that found its key taken. Rows of the contract's table, top down.
-
-    `correct` still needs that no attempt was accepted or is unknown, which the attempts tell.
-    """
-    state, reason = standing.delivery.state, standing.delivery.reason
-    if state == "delivered":
-        return "delivered"
-    if state == "unmatched" and resolves:
-        return "match"
-    if not same and (state == "held" or (state, reason) == ("dead", "rejected")):
-        return "correct"
-    if (state, reason) in (("dead", "rejected"), ("dead", "expired")):
-        return "refused"
-    return "dead" if state == "dead" else "join"
-
-
 def lane_name(destination: str, business_id: str, channel: str, source: str) -> str:
     """Name a lane: one destination, business and channel; browser and server events never share one."""
     return f"{destination}:{business_id}:{channel}:{source}"
@@ -155,25 +136,17 @@ class Intake:
             raise NotFound(f"this business has no {wanted} configured", "channel_lookup")
         return channel
 
-    async def note(self, record: Record) -> None:
-        """Leave the record of a call that stores no event."""
-        for _ in range(TRIES_MAX):
-            try:
-                await self._ledger.note(record, self._directory.version)
-            except StaleDirectory:
-                await self._directory.fresh()
-            else:
-                return
-        raise StaleDirectory
+    async def note(self, record: Record, version: int) -> None:
+        """Leave the record of a call that stores no event. Raises StaleDirectory, Unavailable."""
+        await self._ledger.note(record, version)
 
-    async def take(self, candidate: Candidate, record: Record, wait_seconds: float | None) -> Receipt:
+    async def take(self, candidate: Candidate, record: Record, wait_seconds: float | None, version: int) -> Receipt:
         """Store one event and tell its fate, waiting for the destination's word up to `wait_seconds` (None: answer after the commit).
 
-        Raises StaleDirectory when the directory changed under the call (nothing is stored: authenticate again and come back),
-        Unavailable when it cannot be stored.
+        `version` is the directory's when the caller was let in. Raises StaleDirectory when it changed meanwhile (nothing is stored:
+        authenticate again and come back), Unavailable when it cannot be stored.
         """
         delivery = self.first(candidate)
-        version = self._directory.version
         held_slot = delivery.state == "pending" and self._lanes.reserve(delivery.lane)
         if held_slot:
             delivery = msgspec.structs.replace(delivery, state="sending", attempts=1, lease_ms=LEASE_MS)
@@ -190,7 +163,7 @@ class Intake:
         if not taken.won and taken.standing is not None:
             if held_slot:
                 self._lanes.give_back(delivery.lane)
-            return await self._again(candidate, record, taken.standing, wait_seconds)
+            return await self._again(candidate, record, taken.standing, wait_seconds, version)
         self._send(event, delivery, held_slot)
         settled = await ticket.wait(wait_seconds or 0) if ticket else None
         return _receipt(event, settled or delivery, notes=candidate.notes)
@@ -262,7 +235,7 @@ class Intake:
             self._lanes.nudge(delivery.lane)
 
     async def _again(
-        self, candidate: Candidate, record: Record, standing: StoredEvent, wait_seconds: float | None
+        self, candidate: Candidate, record: Record, standing: StoredEvent, wait_seconds: float | None, version: int
     ) -> Receipt:
         """Answer a call whose key was taken. Several may come at once: whoever loses a race looks again."""
         for _ in range(TRIES_MAX):
@@ -286,7 +259,7 @@ class Intake:
                     break
                 standing = found
                 continue
-            await self.note(own)
+            await self.note(own, version)
             delivery = await self._join(standing, wait_seconds) if todo == "join" else standing.delivery
             notes = ("duplicate-differs",) if todo == "delivered" and not same else ()
             return _receipt(standing.event, delivery, duplicate=True, notes=candidate.notes + notes)

@@ -33,6 +33,12 @@ class Directory(Protocol):
     def business(self, business_id: str) -> BusinessRow | None:
         """The business, or None."""
 
+    async def refresh(self) -> None:
+        """Load again now if the store holds a newer version."""
+
+    async def fresh(self) -> None:
+        """The same for any number of callers, a few times a second."""
+
     async def authenticate(self, plaintext: str, now: int) -> str | None:
         """The id of the key's business; None for a key that is unknown, revoked or expired."""
 
@@ -45,14 +51,14 @@ class Gate:
         self.clock = clock
         self.refused = 0
 
-    async def owner(self, headers: Headers) -> str:
-        """The business whose key was shown. Raises Unauthenticated."""
+    async def owner(self, headers: Headers) -> tuple[str, int]:
+        """The business whose key was shown, and the version of the directory that said so. Raises Unauthenticated."""
         shown = headers.get(b"x-api-key", b"").decode("latin-1")
         owner = await self.directory.authenticate(shown, self.clock()) if shown else None
         if owner is None:
             self.refused += 1
             raise Unauthenticated("X-API-KEY is missing, unknown, revoked or expired")
-        return owner
+        return owner, self.directory.version
 
     def business(self, owner: str, asked: str) -> BusinessRow:
         """The business of the path, which must be the key's own. Raises NotFound, the same for another's and for none."""
@@ -96,11 +102,11 @@ class ConversionEvents:
         await reply.send(send)
 
     async def _answer(self, asked: str, headers: Headers, receive: Receive) -> Reply:
-        owner = await self._gate.owner(headers)
         began = time.monotonic()
         body: bytes | None = None
         respond_async = b"respond-async" in headers.get(b"prefer", b"")
         for _ in range(ATTEMPTS):
+            owner, version = await self._gate.owner(headers)
             now = self._gate.clock()
             try:
                 try:
@@ -112,15 +118,14 @@ class ConversionEvents:
                     self._intake.channel_of(business)
                     candidate = await self._candidate(business, report, headers, now)
                 except Refusal as refusal:
-                    await self._intake.note(self._refused(owner, refusal, body, now))
+                    await self._intake.note(self._refused(owner, refusal, body, now), version)
                     raise
-                left = self._wait_seconds - (time.monotonic() - began)
-                receipt = await self._intake.take(
-                    candidate, self._record(candidate.event, now), None if respond_async else max(left, 0.0)
-                )
+                wait_seconds = None if respond_async else max(self._wait_seconds - time.monotonic() + began, 0.0)
+                record = self._record(candidate.event, now)
+                receipt = await self._intake.take(candidate, record, wait_seconds, version)
                 return answer.conversion(receipt, respond_async)
             except StaleDirectory:  # a key was revoked, a channel set: look again with new eyes
-                owner = await self._gate.owner(headers)
+                await self._gate.directory.fresh()
         raise Unavailable("the directory keeps changing")
 
     async def _candidate(self, business: BusinessRow, report: Report, headers: Headers, now: int) -> Candidate:

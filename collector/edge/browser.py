@@ -209,7 +209,7 @@ class Pages:
             return (missing.stage or "channel_lookup",)
         match = Match(found.click, consent, waits=(Wait(kind="ref", id=ref),))
         candidate = Candidate(event=event, match=match, expired=expired)
-        receipt = await self._current(lambda _: self._intake.take(candidate, record, None))
+        receipt = await self._current(lambda version: self._intake.take(candidate, record, None, version))
         return tuple(filter(None, (receipt.delivery.reason, "duplicate" if receipt.duplicate else None)))
 
     async def _current(self, write: Callable[[int], Awaitable[_T]]) -> _T:

@@ -43,7 +43,10 @@ class Keyed:
         await reply.send(send)
 
     async def _answer(self, headers: Headers, request: Request) -> Reply:
-        owner = await self._gate.owner(headers)
+        await (
+            self._gate.directory.refresh()
+        )  # what is read here is not guarded by a commit: a revoked key must fail at once
+        owner, _ = await self._gate.owner(headers)
         business = self._gate.business(owner, request.path_params["business_id"])
         return await self._handler(request, business)
 
@@ -95,10 +98,11 @@ class ServerLinks:
         )
         for _ in range(ATTEMPTS):
             try:
-                await self._linker.link(link, self._gate.directory.version)
-            except StaleDirectory:
-                owner = await self._gate.owner(headers)
+                owner, version = await self._gate.owner(headers)
                 self._gate.business(owner, business.business_id)
+                await self._linker.link(link, version)
+            except StaleDirectory:
+                await self._gate.directory.fresh()
             else:
                 return answer.json({"linked": True})
         raise Unavailable("the directory keeps changing")
