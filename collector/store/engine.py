@@ -108,3 +108,8 @@ def migrations(dialect: str) -> list[tuple[int, str]]:
     folder = files("collector.store").joinpath("migrations", dialect)
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     return [(int(name.partition("_")[0]), folder.joinpath(name).read_text("utf-8")) for name in names]
+
+
+def newer(found: int, known: int) -> str:
+    """What to say of a database that a later release has written."""
+    return f"COLLECTOR_DATABASE_URL: the database has schema version {found}, this release knows {known}: install the newer release"

@@ -256,8 +256,9 @@ class Ledger(Protocol):
         ...
 
     async def correct(self, standing: StoredEvent, event: Event, delivery: Delivery, record: Record) -> bool:
-        """Replace a refused or held event by its corrected revision (same row id, `revision` + 1, attempt numbers go on) with `record`, in one commit.
+        """Replace a refused or held event by its corrected revision, with `record`, in one commit.
 
+        The row id stays, `revision` rises by one, attempt numbers go on.
         Only while the delivery still has the state, revision and attempts of `standing`; else False and nothing is written.
         """
         ...

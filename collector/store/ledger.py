@@ -1,14 +1,16 @@
 """The Ledger over any engine: writes through the group-commit writer, reads beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from secrets import token_hex
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from collector.errors import Unavailable
 from collector.event import Event
 from collector.store import face, rows
 from collector.store.engine import Engine, Interrupted, Params, Rows, Step
 from collector.store.writer import Answers, Kind, Op, Writer
+
+T = TypeVar("T")
 
 LAST = "\x7f"
 """A cursor behind every id: the newest come first."""
@@ -137,7 +139,7 @@ class SqlLedger:
         key = {"business_id": business_id, "event_name": event_name, "event_id": event_id}
         return await self._one(rows.stored_event, "find", key)
 
-    async def _one(self, decode: Callable[[Any], Any], name: str, params: Params) -> Any:
+    async def _one(self, decode: Callable[[Sequence[Any]], T], name: str, params: Params) -> T | None:
         found = await read(self._engine, name, params)
         return decode(found[0]) if found else None
 

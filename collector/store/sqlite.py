@@ -2,17 +2,16 @@
 
 import asyncio
 import fcntl
-import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Iterator
+from typing import IO, Any, Self
 
 import aiosqlite
 
 from collector.errors import SettingsError
-from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, for_sqlite, load, migrations
+from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, for_sqlite, load, migrations, newer
 from collector.store.face import StaleDirectory
 
 READERS = 3
@@ -31,8 +30,12 @@ _DATA_ERRORS = {
 class _Connection(aiosqlite.Connection):
     """An aiosqlite connection that runs a whole function on its thread: one hop for a transaction instead of one for each statement."""
 
+    async def __aenter__(self) -> Self:
+        await self
+        return self
+
     async def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
-        return await self._execute(work, self._conn)
+        return await self._execute(work, self._conn)  # type: ignore[no-untyped-call]  # the one protected call; see above
 
 
 @contextmanager
@@ -68,6 +71,7 @@ class SqliteEngine:
 
     def __init__(self, path: Path, clock: Callable[[], int]) -> None:
         self._path = path
+        self._log = path.with_name(path.name + "-wal")
         self._clock = clock
         self._statements = {name: for_sqlite(text) for name, text in load().items()}
         self._stack = AsyncExitStack()
@@ -155,7 +159,7 @@ class SqliteEngine:
         """Copy the log into the database on a connection of its own, beside the writes."""
         if self._sweep is None or self._sweep.done():
             with suppress(OSError):
-                if os.stat(f"{self._path}-wal").st_size > CHECKPOINT_BYTES:
+                if self._log.stat().st_size > CHECKPOINT_BYTES:
                     self._sweep = asyncio.create_task(self._checkpoint())
 
     async def _checkpoint(self) -> None:
@@ -198,11 +202,6 @@ def _statements(text: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-
-
-def newer(found: int, known: int) -> str:
-    """What to say of a database that a later release has written."""
-    return f"COLLECTOR_DATABASE_URL: the database has schema version {found}, this release knows {known}: install the newer release"
 
 
 @contextmanager

@@ -1,0 +1,186 @@
+"""The PostgreSQL engine: a small pool, many processes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+from collector.errors import SettingsError
+from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, for_postgres, load, migrations, newer
+from collector.store.face import StaleDirectory
+
+READERS = 4
+WRITERS = 4
+"""Group commits, claims and directory changes at once; reads cannot take these connections."""
+CONNECT_SECONDS = 5.0
+COMMAND_SECONDS = 10.0
+
+# Locks of this schema only: several collectors may share a database. The class says whose locks they are ("cnct").
+_LOCK = "(1668178804, hashtext(current_schema()))"
+
+# Statements are written for their indexes. The planner, asked once while a table was empty, would keep a scan of the whole table
+# for ever; so it is not asked. SET LOCAL, because a pooler in between may hand each transaction to another server connection.
+_BEGIN = f"""
+BEGIN;
+SET LOCAL plan_cache_mode = force_generic_plan;
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_bitmapscan = off;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+SET LOCAL jit = off;
+SELECT pg_advisory_xact_lock{{kind}}{_LOCK}
+"""
+
+_DATA_ERRORS = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.CardinalityViolationError,
+)
+
+
+class _Connection(asyncpg.Connection):
+    """A connection that is given back without a round trip: nothing here changes a session."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """Tell what the data is to blame for from what may pass."""
+    try:
+        yield
+    except _DATA_ERRORS as error:
+        raise BadRow(str(error)) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise Interrupted(str(error) or type(error).__name__) from error
+
+
+class PostgresEngine:
+    """Engine over a PostgreSQL database. Open it with `open_postgres`."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._statements = {name: for_postgres(text) for name, text in load().items()}
+        self._reads = asyncio.Semaphore(READERS)
+
+    async def read(self, name: str, params: Params | None = None) -> Rows:
+        """Rows of a reading statement."""
+        with _named_errors():
+            async with self._reads, self._pool.acquire() as connection:
+                return await self._fetch(connection, name, params or {})
+
+    async def _fetch(self, connection: Any, name: str, params: Params) -> Rows:
+        text, names = self._statements[name]
+        rows: Rows = await connection.fetch(text, *[params[name] for name in names])
+        return rows
+
+    async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
+        """All steps in one transaction, under this schema's lock: shared, or `exclusive` for a change of the directory."""
+        with _named_errors():
+            async with self._pool.acquire() as connection:
+                try:
+                    await connection.execute(_BEGIN.format(kind="" if exclusive else "_shared"))
+                    results = await self._run(connection, steps, version)
+                    await connection.execute("COMMIT")
+                except BaseException:
+                    await _roll_back(connection)
+                    raise
+                return results
+
+    async def _run(self, connection: Any, steps: Sequence[Step], version: int | None) -> list[Rows]:
+        if version is not None:
+            now = (await self._fetch(connection, "version", {}))[0][0]
+            if now != version:
+                raise StaleDirectory(now)
+        results: list[Rows] = []
+        for step in steps:
+            params = step.params(results) if callable(step.params) else step.params
+            results.append([] if params is None else await self._fetch(connection, step.name, params))
+        return results
+
+    async def now_ms(self) -> int:
+        """The server's clock."""
+        return int((await self.read("clock"))[0][0])
+
+    async def migrate(self) -> None:
+        """Apply what is missing, in one transaction; a second process waits for the lock and finds it done."""
+        steps = migrations("postgres")
+        with _named_errors():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(f"SELECT pg_advisory_xact_lock{_LOCK}")
+                await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
+                version = await connection.fetchval("SELECT max(version) FROM schema_version") or 0
+                if version > steps[-1][0]:
+                    raise SettingsError([newer(version, steps[-1][0])])
+                for number, text in steps:
+                    if number > version:
+                        await connection.execute(text)
+                await connection.execute("DELETE FROM schema_version")
+                await connection.execute("INSERT INTO schema_version (version) VALUES ($1)", steps[-1][0])
+
+    async def close(self) -> None:
+        """Give the connections back; those that do not answer are cut."""
+        try:
+            await asyncio.wait_for(self._pool.close(), COMMAND_SECONDS)
+        except TimeoutError:
+            self._pool.terminate()
+
+
+async def _roll_back(connection: Any) -> None:
+    """Leave no transaction open; a connection on which even that fails is cut, and the pool opens another."""
+    try:
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK", timeout=CONNECT_SECONDS)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        with suppress(asyncpg.InterfaceError):
+            connection.terminate()
+
+
+def _options(url: str) -> tuple[str, dict[str, Any]]:
+    """Take `statement_cache_size` out of the DSN: it is the driver's (0 behind a pooler in transaction mode), not the server's."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    size = query.pop("statement_cache_size", None)
+    if size is not None and not size.isdecimal():
+        raise SettingsError(["COLLECTOR_DATABASE_URL: statement_cache_size must be a number"])
+    return urlunsplit(parts._replace(query=urlencode(query))), {} if size is None else {
+        "statement_cache_size": int(size)
+    }
+
+
+@asynccontextmanager
+async def open_postgres(url: str) -> AsyncIterator[PostgresEngine]:
+    """Open the database that the DSN names and migrate the first schema of its search_path (`?search_path=…` chooses one).
+
+    Raises errors.SettingsError when it cannot be used.
+    """
+    dsn, options = _options(url)
+    pool = asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=READERS + WRITERS,
+        timeout=CONNECT_SECONDS,
+        command_timeout=COMMAND_SECONDS,
+        connection_class=_Connection,
+        **options,
+    )
+    try:
+        await pool
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        raise SettingsError(
+            [f"COLLECTOR_DATABASE_URL: PostgreSQL cannot be reached: {str(error) or type(error).__name__}"]
+        ) from error
+    engine = PostgresEngine(pool)
+    try:
+        try:
+            await engine.migrate()
+        except (Interrupted, BadRow) as error:
+            raise SettingsError([f"COLLECTOR_DATABASE_URL: the database cannot be prepared: {error}"]) from error
+        yield engine
+    finally:
+        await engine.close()
