@@ -74,13 +74,21 @@ class Ticket(Protocol):
 class Verdicts(Protocol):
     """Who waits for what."""
 
-    def expect(self, business_id: str, id: str) -> Ticket:
-        """Begin to wait."""
+    def expect(self, business_id: str, id: str, revision: int = 1) -> Ticket:
+        """Begin to wait for a verdict on this revision or a later one."""
         ...
 
 
-Check = Callable[[Event], str | None]
-"""A destination's word on an event before sending: None, or the names of the ids it lacks."""
+class Target(Protocol):
+    """What intake asks of a destination."""
+
+    @property
+    def takes_tests(self) -> bool:
+        """Whether a test event can be told from a live one there."""
+        ...
+
+    def lacks(self, event: Event) -> str | None:
+        """The ids that it needs and the event does not have."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -102,13 +110,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     notes: tuple[str, ...] = ()
 
 
-def lane_name(destination: str, business_id: str, channel: str, source: str) -> str:
-    """Name a lane: one destination, business and channel; browser and server events never share one."""
-    return f"{destination}:{business_id}:{channel}:{source}"
-
-
 class Intake:
-    """Takes events. `checks` are the destinations' own, by name; `mint` gives row ids that sort by time."""
+    """Takes events. `mint` gives row ids that sort by time."""
 
     def __init__(
         self,
@@ -116,7 +119,7 @@ class Intake:
         directory: Directory,
         lanes: Lanes,
         verdicts: Verdicts,
-        checks: Mapping[str, Check],
+        targets: Mapping[str, Target],
         mint: Callable[[int], str],
         clock: Callable[[], int],
     ) -> None:
@@ -124,7 +127,7 @@ class Intake:
         self._directory = directory
         self._lanes = lanes
         self._verdicts = verdicts
-        self._checks = checks
+        self._targets = targets
         self._mint = mint
         self._clock = clock
 
@@ -193,7 +196,7 @@ class Intake:
             business_id=event.business_id,
             id=event.id,
             destination=destination,
-            lane=lane_name(destination, event.business_id, channel, event.source),
+            lane=str(journey.LaneName(destination, event.business_id, channel, event.source)),
             state=state,
             reason=reason,
             revision=event.revision,
@@ -210,12 +213,13 @@ class Intake:
             return "dead", "expired", "payload.event_time: older than 7 days"
         if candidate.match.click is None:
             return "unmatched", None, None
-        if lacking := self._checks[destination](event):
-            return "dead", "no_click_id", lacking
+        target = self._targets[destination]
+        if lacking := target.lacks(event):
+            return "dead", "no_click_id", f"{lacking}: the click lacks it, and {destination} needs it"
         spoken = ruling(event.consent, bool(business and business.consent_required))
         if spoken == "bury":
             return "dead", "consent", None
-        if event.test and not (business and business.test_event_code):
+        if event.test and not (target.takes_tests and business and business.test_event_code):
             return "dead", "test", None
         if spoken == "hold":
             return "held", "consent", None
@@ -282,7 +286,9 @@ class Intake:
             digest=candidate.event.digest,
         )
         delivery = self._next(msgspec.structs.replace(candidate, event=event), standing)
-        ticket = self._verdicts.expect(event.business_id, event.id) if wait_seconds is not None else None
+        ticket = (
+            self._verdicts.expect(event.business_id, event.id, event.revision) if wait_seconds is not None else None
+        )
         write = self._ledger.correct if revised else self._ledger.release
         if not await write(standing, event, delivery, record):
             return None
@@ -295,7 +301,7 @@ class Intake:
         key = (standing.event.business_id, standing.event.id)
         if wait_seconds is None or standing.delivery.state not in ("pending", "sending"):
             return standing.delivery
-        ticket = self._verdicts.expect(*key)
+        ticket = self._verdicts.expect(*key, standing.delivery.revision)
         found = await self._ledger.event(*key)  # it may have been settled before we waited
         now = found.delivery if found else standing.delivery
         if now.state not in ("pending", "sending"):

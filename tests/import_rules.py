@@ -17,7 +17,7 @@ ROOMS: tuple[frozenset[str], ...] = tuple(
         "settings vault snippet_files",
         "store",
         "destinations",
-        "match intake directory report privacy",
+        "match intake repeat link directory report privacy",
         "dispatcher lane verdict",
         "edge",
         "app",

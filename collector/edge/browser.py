@@ -9,11 +9,11 @@ from collector.consent import Consent
 from collector.edge import answer
 from collector.edge.answer import Header, Reply, reason
 from collector.edge.guard import Rates
-from collector.edge.ledger import Linker
 from collector.edge.visit import SECOND, Directory, Visit, cookies
 from collector.errors import BadToken, NotFound, RateLimited, Refusal
 from collector.event import Event, digest, read_event_time
 from collector.intake import Candidate, Intake
+from collector.link import Linker
 from collector.match import Match
 from collector.sources.browser import PageEvent, PageLanding, read_event, read_landing_post, read_link, read_view
 from collector.store.face import Landing, Ledger, Link, Record, StaleDirectory, Wait

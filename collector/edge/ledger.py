@@ -13,10 +13,10 @@ from collector.edge.answer import Reply
 from collector.edge.api import ATTEMPTS, Gate
 from collector.edge.guard import Disconnected, Headers, demand_json, read_body
 from collector.errors import CollectorError, InvalidField, NotFound, Unavailable
-from collector.intake import Intake
+from collector.link import Linker
 from collector.match import Matcher
 from collector.sources import links
-from collector.store.face import Attempt, BusinessRow, Delivery, Ledger, Link, StaleDirectory, StoredEvent, Wait
+from collector.store.face import Attempt, BusinessRow, Delivery, Ledger, Link, StaleDirectory, StoredEvent
 
 PAGE: Final = 100
 STATES: Final = ("unmatched", "pending", "sending", "retrying", "held", "delivered", "dead")
@@ -49,25 +49,6 @@ class Keyed:
         owner, _ = await self._gate.owner(headers)
         business = self._gate.business(owner, request.path_params["business_id"])
         return await self._handler(request, business)
-
-
-class Linker:
-    """Stores links, from either edge, and releases the events that waited for them."""
-
-    def __init__(self, ledger: Ledger, intake: Intake, matcher: Matcher) -> None:
-        self._ledger = ledger
-        self._intake = intake
-        self._matcher = matcher
-
-    async def link(self, link: Link, version: int) -> None:
-        """Store one link. Raises StaleDirectory, Unavailable."""
-        await self._ledger.link(link, version)
-        await self.arrived(link.business_id, Wait(kind=link.kind, id=link.id))
-
-    async def arrived(self, business_id: str, wait: Wait) -> None:
-        """Send the events that waited for this landing or link."""
-        for standing in await self._ledger.waiting(business_id, wait.kind, wait.id):
-            await self._intake.release(standing, await self._matcher.wait(business_id, wait))
 
 
 class ServerLinks:

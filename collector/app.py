@@ -1,0 +1,213 @@
+"""The composition root: picks the implementations, joins the rooms, serves."""
+
+import asyncio
+import logging
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final, Literal
+
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Route
+
+from collector.delivery import OnUnknown
+from collector.destinations import Destination
+from collector.destinations.connectly import Connectly
+from collector.destinations.meta import Meta
+from collector.destinations.outbound import Outbound
+from collector.directory import Directory
+from collector.dispatcher import Dispatcher
+from collector.edge.api import ConversionEvents, Gate
+from collector.edge.browser import Pages
+from collector.edge.guard import Rates
+from collector.edge.ledger import Keyed, ServerLinks, Tale
+from collector.edge.ops import Health, Readiness
+from collector.edge.snippet import Snippet
+from collector.edge.visit import BrowserEdge, Handler
+from collector.errors import Unavailable
+from collector.intake import Intake
+from collector.link import Linker
+from collector.match import Matcher
+from collector.privacy import retain
+from collector.settings import Settings
+from collector.snippet_files import snippet_directory
+from collector.store.opening import Store, open_store, wall_clock
+from collector.vault import Vault, open_vault
+from collector.verdict import Verdicts
+
+LOG = logging.getLogger(__name__)
+
+Role = Literal["all", "web", "deliver"]
+
+SWEEP_SECONDS: Final = 15.0
+RETAIN_EVERY: Final = 240
+"""Sweeps between two rounds of retention: an hour."""
+STOP_SECONDS: Final = 10.0
+BACKLOG: Final = 2048
+
+
+def mint(now_ms: int) -> str:
+    """A new row id: 12 hex digits of the time in milliseconds, 20 random ones. It sorts by time and nobody can guess it."""
+    return f"{now_ms:012x}{secrets.token_hex(10)}"
+
+
+class House:
+    """Everything that one serving process joins together, over an open store."""
+
+    def __init__(
+        self, settings: Settings, store: Store, vault: Vault, outbound: Outbound, role: Role, on_unknown: OnUnknown
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = wall_clock
+        self.signing_keys = vault.signing_keys()
+        self.ref_key = vault.ref_key()
+        self.directory = Directory(store.directory, vault)
+        destinations: dict[str, Destination] = {
+            "meta": Meta(outbound, settings.graph_url, settings.graph_version, settings.partner_agent),
+            "connectly": Connectly(outbound, settings.connectly_url),
+        }
+        self.verdicts = Verdicts(store.outbox, waiters_max=settings.waiters)
+        self.dispatcher = Dispatcher(
+            store.outbox, self.directory, destinations, self.verdicts, delivers=role != "web", on_unknown=on_unknown
+        )
+        self.intake = Intake(
+            store.ledger, self.directory, self.dispatcher, self.verdicts, destinations, mint, self.clock
+        )
+        self.matcher = Matcher(store.ledger, self.signing_keys, self.ref_key)
+        self.linker = Linker(store.ledger, self.intake, self.matcher)
+        self.gate = Gate(self.directory, self.clock)
+
+    async def keep(self) -> None:
+        """The housekeeping that belongs to no request: sweep waiting events, forget old landings."""
+        rounds = 0
+        while True:
+            try:
+                await self.directory.refresh()
+                await self.linker.sweep()
+                if rounds % RETAIN_EVERY == 0:
+                    await retain(self.store.ledger, self.clock(), self.settings.landing_days)
+            except Unavailable as problem:
+                LOG.warning("housekeeping waits: %s", problem)
+            rounds += 1
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    def counters(self) -> dict[str, int]:
+        """Figures of this process since it started."""
+        return {"keys_refused": self.gate.refused, **self.dispatcher.counters()}
+
+
+def routes(house: House, role: Role) -> list[BaseRoute]:
+    """All routes of a role. Starlette tries them in order: the hot ones come first."""
+    ready = Readiness(house.store.writable, house.store.outbox.oldest_pending_at, house.counters, house.clock)
+    ops: list[BaseRoute] = [Route("/healthz", Health()), Route("/readyz", ready)]
+    return ops if role == "deliver" else [*_api(house), *_browser(house), *ops]
+
+
+def _api(house: House) -> list[BaseRoute]:
+    settings, gate, matcher = house.settings, house.gate, house.matcher
+    size = settings.call_body_bytes
+    conversions = ConversionEvents(gate, house.intake, matcher, mint, settings.wait_seconds, size)
+    links = ServerLinks(gate, house.linker, matcher, house.ref_key, size)
+    tale = Tale(house.store.ledger)
+    business = "/v1/businesses/{business_id}"
+    return [
+        Route("/external/v1/businesses/{business_id}/conversion_events", conversions, methods=["POST"]),
+        Route(f"{business}/links", Keyed(gate, links), methods=["POST"]),
+        Route(f"{business}/events", Keyed(gate, tale.events), methods=["GET"]),
+        Route(f"{business}/events/{{event_row}}", Keyed(gate, tale.event), methods=["GET"]),
+        Route(f"{business}/records", Keyed(gate, tale.records), methods=["GET"]),
+    ]
+
+
+def _browser(house: House) -> list[BaseRoute]:
+    settings = house.settings
+    rates = Rates(settings.rate_ip_per_minute, settings.rate_business_per_minute)
+    pages = Pages(
+        house.store.ledger,
+        house.directory,
+        house.intake,
+        house.linker,
+        house.signing_keys,
+        house.ref_key,
+        rates,
+        mint,
+        house.clock,
+    )
+    handlers: dict[str, Handler] = {"landing": pages.landing, "events": pages.event, "links": pages.link}
+    snippet = Snippet(snippet_directory())
+    return [
+        *(
+            Route(
+                f"/b/{{business_id}}/{name}",
+                BrowserEdge(handler, house.directory, house.signing_keys, house.clock, settings.browser_body_bytes),
+                methods=["POST", "OPTIONS"],
+            )
+            for name, handler in handlers.items()
+        ),
+        Route("/cnct.js", snippet, methods=["GET", "HEAD"]),
+        Route("/cnct.{hash:str}.js", snippet, methods=["GET", "HEAD"]),
+    ]
+
+
+@asynccontextmanager
+async def open_application(settings: Settings, role: Role, on_unknown: OnUnknown) -> AsyncIterator[Starlette]:
+    """One serving process's ASGI application, with its store open and its dispatcher running; both end with the context.
+
+    Raises errors.SettingsError when store or keys cannot be used.
+    """
+    vault = open_vault(settings.data_dir, settings.secret_keys)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings.database_url, serving=True))
+        outbound = Outbound()
+        stack.push_async_callback(outbound.close)
+        house = House(settings, store, vault, outbound, role, on_unknown)
+        await house.directory.refresh()
+        await house.dispatcher.start()
+        stack.push_async_callback(house.dispatcher.stop, STOP_SECONDS)
+        keeper = asyncio.create_task(house.keep())
+        stack.callback(keeper.cancel)
+        yield Starlette(routes=routes(house, role))
+
+
+def server(app: Starlette, settings: Settings, host: str, port: int) -> uvicorn.Server:
+    """The HTTP server of one process, as measured: uvloop, httptools, no line a request."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            http="httptools",
+            access_log=False,
+            log_config=None,
+            lifespan="off",
+            server_header=False,
+            date_header=False,
+            backlog=BACKLOG,
+            proxy_headers=bool(settings.forwarded_allow_ips),
+            forwarded_allow_ips=list(settings.forwarded_allow_ips) or None,
+            timeout_graceful_shutdown=int(STOP_SECONDS),
+        )
+    )
+
+
+def serve(settings: Settings, *, host: str, port: int, role: Role, on_unknown: OnUnknown) -> int:
+    """Run until a signal asks to stop; returns the exit code. A soft stop answers who waits and settles what is in flight.
+
+    Raises errors.SettingsError when it cannot start.
+    """
+
+    async def run() -> bool:
+        async with open_application(settings, role, on_unknown) as app:
+            web = server(app, settings, host, port)
+            await web.serve()
+            return web.started
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # The server raises the signal again when it has stopped; by default that would end us before the lanes are settled.
+        signal.signal(number, lambda *_: None)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return 0 if runner.run(run()) else 1
