@@ -1,0 +1,94 @@
+"""A sandbox under a real server, and a client that speaks to it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from collector.sandbox import create_sandbox
+from tests.processes import serving
+from tests.sandbox.samples import BEARER, BUSINESS, KEY, NOW, WHATSAPP_DATASET, Json
+
+
+class Sandbox:
+    """A running sandbox, seen from outside."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self.client = client
+        self.url = str(client.base_url)
+
+    def graph(self, *events: Any, dataset: str = WHATSAPP_DATASET, **rest: Any) -> httpx.Response:
+        """Sends events to a dataset, as a collector would."""
+        return self.client.post(f"/v25.0/{dataset}/events", json={"data": list(events), **rest}, headers=BEARER)
+
+    def connectly(self, body: Any, business: str = BUSINESS, headers: dict[str, str] | None = None) -> httpx.Response:
+        """Sends one conversion to Connectly."""
+        path = f"/external/v1/businesses/{business}/conversion_events"
+        return self.client.post(path, json=body, headers=KEY if headers is None else headers)
+
+    def events(self, **query: Any) -> list[Json]:
+        """What was accepted."""
+        events: list[Json] = self._get("events", **query)["events"]
+        return events
+
+    def requests(self) -> list[Json]:
+        """What was sent, raw."""
+        requests: list[Json] = self._get("requests")["requests"]
+        return requests
+
+    def summary(self) -> Json:
+        """The counts."""
+        return self._get("summary")
+
+    def state(self, **patch: Any) -> httpx.Response:
+        """Merges a patch into the state."""
+        return self.client.put("/sandbox/state", json=patch)
+
+    def faults(self, *faults: Json) -> httpx.Response:
+        """Orders faults, in place of the earlier ones."""
+        return self.client.put("/sandbox/faults", json={"faults": list(faults)})
+
+    def _get(self, name: str, **query: Any) -> Json:
+        answer: Json = self.client.get(f"/sandbox/{name}", params=query).raise_for_status().json()
+        return answer
+
+
+@contextmanager
+def running_sandbox(**options: Any) -> Iterator[Sandbox]:
+    """A sandbox of its own whose clock stands still at NOW."""
+    with (
+        serving(create_sandbox(clock=lambda: NOW, **options)) as url,
+        httpx.Client(base_url=url, trust_env=False, timeout=10) as client,
+    ):
+        yield Sandbox(client)
+
+
+@pytest.fixture(scope="session")
+def served_sandbox() -> Iterator[Sandbox]:
+    """The one that the tests share, one after the other."""
+    with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(served_sandbox: Sandbox) -> Sandbox:
+    """A sandbox as good as new."""
+    served_sandbox.faults()
+    served_sandbox.state(**dict.fromkeys(served_sandbox.client.get("/sandbox/state").json()))
+    served_sandbox.client.delete("/sandbox/events")
+    return served_sandbox
+
+
+@pytest.fixture(scope="module")
+def strict_sandbox() -> Iterator[Sandbox]:
+    """One sandbox for a module whose tests only look at how single requests are judged."""
+    with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def new_sandbox() -> Callable[..., AbstractContextManager[Sandbox]]:
+    """Starts sandboxes with options of their own."""
+    return running_sandbox

@@ -1,0 +1,130 @@
+"""Every wire form that Meta's SDKs and documentation use is understood, and answered as the SDKs need it."""
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.sandbox.conftest import Sandbox
+from tests.sandbox.samples import BEARER, WABA, WHATSAPP_DATASET, whatsapp
+
+PATH = f"/v26.0/{WHATSAPP_DATASET}/events"
+TOKEN = {"access_token": "sandbox-token"}
+
+
+def spaced(event: Any) -> str:
+    """JSON text with spaces after separators and non-ASCII escaped, as Python's json writes it."""
+    return json.dumps(event)
+
+
+def forms() -> dict[str, dict[str, Any]]:
+    """The same event in each wire form, as arguments to httpx."""
+    event = whatsapp(event_id="pão-ü-1")
+    nulls: dict[str, Any] = dict.fromkeys(("id", "namespace_id", "upload_id", "upload_tag", "upload_source"))
+    multipart = {"data": (None, spaced([event])), "access_token": (None, "sandbox-token")}
+    return {
+        "python sdk: form, data an array of strings, token in the query": {
+            "params": TOKEN,
+            "data": {"data": spaced([spaced(event)])},
+        },
+        "python sdk async: form, data an array of objects, token in the form": {
+            "data": {"data": spaced([event]), **TOKEN},
+        },
+        "node sdk: json, token in query and body, unused keys null": {
+            "params": TOKEN,
+            "json": {"data": [event], **TOKEN, **nulls},
+        },
+        "curl: json, bearer": {"json": {"data": [event]}, "headers": BEARER},
+        "json with data as text": {"json": {"data": spaced([event])}, "headers": BEARER},
+        "json with items as text": {"json": {"data": [spaced(event)]}, "headers": BEARER},
+        "documentation: multipart": {"files": multipart},
+        "json without a content type": {"content": spaced({"data": [event]}).encode(), "headers": BEARER},
+    }
+
+
+@pytest.mark.parametrize("name", forms())
+def test_each_wire_form_carries_the_same_event(strict_sandbox: Sandbox, name: str) -> None:
+    answer = strict_sandbox.client.post(PATH, **forms()[name])
+    assert answer.status_code == 200, answer.text
+    assert strict_sandbox.events()[-1]["event"] == whatsapp(event_id="pão-ü-1")
+
+
+def test_the_answer_holds_what_the_sdks_read(strict_sandbox: Sandbox) -> None:
+    answer = strict_sandbox.graph(whatsapp())
+    assert set(answer.json()) == {"events_received", "messages", "fbtrace_id"}
+    assert re.fullmatch(r"A[\w-]{22}", answer.json()["fbtrace_id"])
+    assert json.loads(answer.headers["x-app-usage"])["call_count"] < 100
+
+
+@pytest.mark.parametrize("version", ["16", "21", "25", "26", "30"])
+def test_any_version_is_served_and_old_ones_warn(strict_sandbox: Sandbox, version: str) -> None:
+    path = f"/v{version}.0/{WHATSAPP_DATASET}/events"
+    answer = strict_sandbox.client.post(path, json={"data": [whatsapp()]}, headers=BEARER)
+    assert answer.status_code == 200
+    assert ("x-ad-api-version-warning" in answer.headers) == (int(version) < 21)
+
+
+@pytest.mark.parametrize(
+    ("headers", "content"),
+    [
+        ({"content-type": "application/json"}, b'{"data": ['),
+        ({"content-type": "application/json"}, b"\xff\xfe"),
+        ({"content-type": "application/json"}, b"[" * 100_000),
+        ({"content-type": "application/json"}, b'{"data": [{"event_time": 1e400}]}'),
+        ({"content-type": "application/json"}, b'{"data": [NaN]}'),
+        ({"content-type": "application/json"}, b'{"data": ["\\ud800"]}'),
+        ({"content-type": "application/json"}, b"[1]"),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, b"\x1f\x8b\x08\x00"),
+        ({"content-type": "application/x-www-form-urlencoded"}, b"\xff=\xff&data=%ff"),
+        ({"content-type": "application/x-www-form-urlencoded"}, b"data=[{]"),
+        ({"content-type": "application/x-www-form-urlencoded"}, b""),
+        ({"content-type": "multipart/form-data; boundary=x"}, b"--x\r\nnothing of this is a part"),
+        ({"content-type": "multipart/form-data"}, b"\x00\x01"),
+        (
+            {"content-type": "multipart/form-data; boundary=x"},
+            b'--x\r\nContent-Disposition: form-data; name="data"\r\n\r\n\xff\r\n--x--',
+        ),
+    ],
+)
+def test_a_body_nobody_can_read_is_refused_not_a_crash(
+    strict_sandbox: Sandbox, headers: dict[str, str], content: bytes
+) -> None:
+    answer = strict_sandbox.client.post(PATH, content=content, headers=BEARER | headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, 100)
+
+
+def test_an_unknown_path_gets_graphs_own_words(strict_sandbox: Sandbox) -> None:
+    answer = strict_sandbox.client.get("/v25.0/123/insights", headers=BEARER)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, 2500)
+
+
+def dataset(sandbox: Sandbox, method: str, asset: str, token: str = "sandbox-token") -> httpx.Response:
+    return sandbox.client.request(method, f"/v25.0/{asset}/dataset", params={"access_token": token})
+
+
+def test_the_dataset_of_an_asset_is_read_as_a_list_and_created_as_an_id(strict_sandbox: Sandbox) -> None:
+    assert dataset(strict_sandbox, "GET", WABA).json() == {"data": [{"id": WHATSAPP_DATASET}]}
+    assert dataset(strict_sandbox, "POST", WABA).json() == {"id": WHATSAPP_DATASET}
+
+
+def test_a_dataset_is_created_once(sandbox: Sandbox) -> None:
+    sandbox.state(assets={"100000000000077": "page"})
+    assert dataset(sandbox, "GET", "100000000000077").json() == {"data": []}
+    first = dataset(sandbox, "POST", "100000000000077").json()["id"]
+    assert dataset(sandbox, "POST", "100000000000077").json() == {"id": first}
+    assert dataset(sandbox, "GET", "100000000000077").json() == {"data": [{"id": first}]}
+
+
+def test_the_dataset_can_also_be_answered_as_the_documentation_says(sandbox: Sandbox) -> None:
+    sandbox.state(settings={"dataset_answer": "id"})
+    assert dataset(sandbox, "GET", WABA).json() == {"id": WHATSAPP_DATASET}
+
+
+def test_the_dataset_api_asks_for_token_scope_and_asset(sandbox: Sandbox) -> None:
+    sandbox.state(tokens={"web-only": {"scopes": []}})
+    assert dataset(sandbox, "GET", WABA, "unknown").json()["error"]["code"] == 190
+    assert dataset(sandbox, "POST", WABA, "web-only").status_code == 403
+    assert dataset(sandbox, "POST", "100000000000002", "web-only").json()["error"]["code"] == 200
+    assert dataset(sandbox, "POST", "999").json()["error"]["error_subcode"] == 33
