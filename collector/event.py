@@ -24,6 +24,9 @@ AGE_SECONDS_MAX: Final = 7 * 24 * 3600
 """Meta refuses events older than 7 days (100/2804003)."""
 _MILLISECONDS_FROM: Final = 100_000_000_000
 
+EXACT_BELOW: Final = 1_000_000
+ARTEFACT: Final = 0.001
+
 CURRENCIES: Final = frozenset(currency.code for currency in Currency)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -102,6 +105,10 @@ def micros(value: float) -> int:
     """Money as integer micros; a float's artefacts are rounded half-even."""
     if value.is_integer():
         return int(value) * 1_000_000
+    scaled = value * 1_000_000
+    nearest = round(scaled)
+    if value < EXACT_BELOW and abs(scaled - nearest) < ARTEFACT:
+        return nearest  # amounts in cents end here: the exact way below costs as much as the rest of the payload
     return int((Decimal(repr(value)) * 1_000_000).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
 
 
