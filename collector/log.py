@@ -18,9 +18,9 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 # In JSON text. An escape is taken first, and whole, so that its letter never passes for the start of a secret.
 _SECRET = re.compile(
     r"(?P<escape>\\(?:u[0-9a-fA-F]{4}|[^u]))"
-    r"|(?P<named>\b(?:bearer\s+|(?:access_token|x-api-key|authorization)(?:\\?[\"'])?\s*[:=]\s*(?:\\?[\"'])?(?:bearer\s+)?))"
+    r"|(?P<named>(?:bearer\s+|(?:access_token|x-api-key|authorization)(?:\\?[\"'])?\s*[:=]\s*(?:\\?[\"'])?(?:bearer\s+)?))"
     r"[^\s\"'\\&,;}]+"
-    r"|(?P<prefix>\bck_|\b[0-9]{6,}\|)[A-Za-z0-9_-]{8,}"  # our keys; Meta's app tokens
+    r"|(?P<prefix>ck_|[0-9]{6,}\|)[A-Za-z0-9_-]{16,}"  # our keys; Meta's app tokens
     r"|(?P<head>[A-Za-z0-9_+-]{4})[A-Za-z0-9_+-]{36,}=*",  # a uuid has 36 characters, a 256-bit key 43, a click id 99 or more
     re.IGNORECASE,
 )

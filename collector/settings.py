@@ -37,7 +37,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ]
     database_url: Annotated[
         str,
-        Meta(description="`sqlite:///<absolute path>` or `postgresql://user:password@host/name`.", extra=SECRET),
+        Meta(
+            description="`sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://user:password@host/name`.",
+            extra=SECRET,
+        ),
     ]
     secret_keys: Annotated[
         tuple[bytes, ...],
@@ -171,11 +174,13 @@ def _public_url(text: str) -> str:
 
 def _database_url(text: str) -> str:
     url = urlsplit(text)
-    if url.scheme == "sqlite" and not url.netloc and url.path.startswith("//") and url.path.strip("/"):
+    if url.scheme == "sqlite" and not url.netloc and url.path.strip("/") and not url.query:
         return text
     if url.scheme in {"postgresql", "postgres"}:
         return text
-    raise ValueError("must be sqlite:////absolute/path or postgresql://user:password@host/name")
+    raise ValueError(
+        "must be sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name"
+    )
 
 
 def _partner_agent(text: str) -> str:
@@ -244,8 +249,9 @@ def _from_file(path: str) -> str:
 def _unknown(variable: str) -> str:
     if variable.removesuffix(FILE) in VARIABLES:
         return f"{variable}: only secrets may come from a file; set {variable.removesuffix(FILE)}"
-    near = difflib.get_close_matches(variable, [*VARIABLES, *(PREFIX + name.upper() + FILE for name in SECRETS)], n=1)
-    return f"{variable}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
+    known = [name.upper() for name in HINTS] + [name.upper() + FILE for name in sorted(SECRETS)]
+    near = difflib.get_close_matches(variable.removeprefix(PREFIX), known, n=1)
+    return f"{variable}: no such setting" + (f"; did you mean {PREFIX}{near[0]}?" if near else "")
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:
