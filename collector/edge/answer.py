@@ -51,7 +51,8 @@ def json(value: object, status: int = 200, *headers: Header) -> Reply:
 
 def reason(*words: str) -> Header:
     """`X-Collector-Reason`: why it came out so, for the developer who looks."""
-    return (b"x-collector-reason", ", ".join(words).encode("ascii", "replace"))
+    text = "".join(char if char.isprintable() else "?" for char in ", ".join(words))
+    return (b"x-collector-reason", text.encode("ascii", "replace"))
 
 
 def error(problem: CollectorError) -> Reply:

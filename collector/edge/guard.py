@@ -27,7 +27,8 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
     """Read a body of at most `limit` bytes. Raises TooLarge as soon as it is known, WrongType for a compressed body."""
     if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
         raise WrongType("Content-Encoding", "must be identity; compressed bodies are not taken")
-    if (declared := headers.get(b"content-length", b"0")).isdigit() and int(declared) > limit:
+    declared = headers.get(b"content-length", b"0")[:20]  # longer numbers are too large as well
+    if declared.isdigit() and int(declared) > limit:
         raise TooLarge(limit)
     chunks: list[bytes] = []
     size = 0
@@ -79,12 +80,19 @@ def may_set_cookie(headers: Headers, origin: str, business: BusinessRow) -> bool
     shop = (urlsplit(origin).hostname or "").lower()
     site = headers.get(b"sec-fetch-site")
     if site is None:  # older browsers do not say; then the host that was asked decides
-        asked = headers.get(b"host", b"").decode("latin-1").lower().rpartition("@")[2]
-        asked = (urlsplit(f"//{asked}").hostname or "") if asked else ""
+        asked = _host(headers.get(b"host", b"").decode("latin-1"))
         near = asked == shop or within(asked, business.cookie_domain)
     else:
         near = site == b"same-origin" or (site == b"same-site" and business.cookie_domain is not None)
     return near and (business.cookie_domain is None or within(shop, business.cookie_domain))
+
+
+def _host(asked: str) -> str:
+    """The name in a Host header, without its port; empty where it makes no sense."""
+    try:
+        return urlsplit(f"//{asked.rpartition('@')[2]}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def within(host: str, domain: str | None) -> bool:
@@ -115,6 +123,6 @@ def address(scope: Scope) -> str:
         ip = ipaddress.ip_address(host)
     except ValueError:
         return str(host)
-    if ip.version == 6:
+    if ip.version == 6 and ip.ipv4_mapped is None:
         return str(ipaddress.ip_network(f"{host}/64", strict=False))
-    return host if isinstance(host, str) else str(host)
+    return str(host)

@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from collector.attribution import Click, ref
+from collector.attribution import Click, id_fault, ref
 from collector.edge import answer
 from collector.edge.answer import Reply
 from collector.edge.api import ATTEMPTS, Gate
@@ -112,8 +113,8 @@ class Tale:
             raise InvalidField("state", f"must be one of {', '.join(STATES)}")
         found = await self._ledger.events(
             business.business_id,
-            query.get("event_name") or None,
-            query.get("event_id") or None,
+            _named(query, "event_name"),
+            _named(query, "event_id"),
             state,
             _cursor(request),
             PAGE + 1,
@@ -123,7 +124,8 @@ class Tale:
 
     async def event(self, request: Request, business: BusinessRow) -> Reply:
         """`GET …/events/{id}`: the event, its records, its delivery with every attempt."""
-        stored = await self._ledger.event(business.business_id, request.path_params["event_row"])
+        asked: str = request.path_params["event_row"]
+        stored = await self._ledger.event(business.business_id, asked) if asked.isalnum() else None
         if stored is None:
             raise NotFound("no such event")
         event = stored.event
@@ -153,6 +155,13 @@ class Tale:
         found = await self._ledger.records(business.business_id, _cursor(request), PAGE + 1)
         more = found[PAGE - 1]["id"] if len(found) > PAGE else None
         return answer.json({"records": [_record(row) for row in found[:PAGE]], "next_cursor": more})
+
+
+def _named(query: QueryParams, field: str) -> str | None:
+    value = query.get(field) or None
+    if value is not None and (fault := id_fault(value)):  # PostgreSQL takes no NUL
+        raise InvalidField(field, fault)
+    return value
 
 
 def _cursor(request: Request) -> str | None:
