@@ -14,7 +14,9 @@ T = TypeVar("T")
 DEPTH_MAX: Final = 16
 _TYPE_ERROR = re.compile(r"Expected `([^`]+)`, got `([^`]+)`(?: - at `\$\.?([^`]*)`)?")
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Matches from every quote on, closed or not: a search that failed would begin again at the next one, and take quadratic time.
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WORDS: Final = {
     "str": "a string",
     "int": "an integer",
@@ -81,7 +83,12 @@ def _first_fault(value: object, path: str) -> InvalidField | None:
         return InvalidField(path or "body", "must be valid Unicode, without lone surrogates")
     items: list[tuple[str, object]] = []
     if isinstance(value, dict):
-        items = [(f"{path}.{key}" if path else str(key), item) for key, item in value.items()]
+        items = [(_below(path, key), item) for key, item in value.items()]
     elif isinstance(value, list):
         items = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
     return next((fault for where, item in items if (fault := _first_fault(item, where))), None)
+
+
+def _below(path: str, key: str) -> str:
+    """A key's path. A stranger's key may hold anything, and is not repeated then."""
+    return f"{path}.{key}".lstrip(".") if _KEY.fullmatch(key) else path
