@@ -106,8 +106,12 @@ def read_landing_post(body: bytes) -> PageLanding:
 
 
 def read_view(raw: bytes) -> PageEvent:
-    """Read the view of a landing. Raises as `read_event` does."""
-    return _event(decode(raw, _event_decoder), "view.")
+    """Read the view of a landing. Raises as `read_event` does, the fields named below `view`."""
+    try:
+        given = decode(raw, _event_decoder)
+    except InvalidField as fault:
+        raise InvalidField("view" if fault.field == "body" else f"view.{fault.field}", fault.rule) from None
+    return _event(given, "view.")
 
 
 def read_link(body: bytes) -> PageLink:
@@ -140,7 +144,7 @@ def _event(given: _Event, prefix: str) -> PageEvent:
         page_url=_url(given.page_url),
         detail=read_payload(payload, given.event_name, f"{prefix}custom_data"),
         consent=_consent(given.consent, f"{prefix}consent"),
-        token=_token(given.token),
+        token=_token(given.token, f"{prefix}token"),
     )
 
 
@@ -152,11 +156,11 @@ def _consent(value: str | UnsetType, field: str) -> Consent:
     return value  # type: ignore[return-value]  # the set above holds exactly the literal's values
 
 
-def _token(value: str | UnsetType) -> str | None:
+def _token(value: str | UnsetType, field: str = "token") -> str | None:
     if value is UNSET or not value:
         return None
     if len(value) > TOKEN_BYTES_MAX:
-        raise InvalidField("token", f"at most {TOKEN_BYTES_MAX} bytes")
+        raise InvalidField(field, f"at most {TOKEN_BYTES_MAX} bytes")
     return value
 
 

@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+import math
 from typing import Final, Literal
 
 import msgspec
@@ -105,15 +106,23 @@ def known_part(body: bytes) -> tuple[Click, str | None]:
     payload = given.get("payload")
     if not isinstance(payload, dict):
         return Click(*ids), None
-    kept = {name: payload[name] for name in Payload.__struct_fields__ if name in payload}
-    if isinstance(lines := kept.get("contents"), list):
-        kept["contents"] = [
-            {name: line[name] for name in Content.__struct_fields__ if name in line}
-            for line in lines
-            if isinstance(line, dict)
-        ]
-    text = json.dumps(kept)
+    kept = _plain(payload, Payload.__struct_fields__)
+    if isinstance(values := payload.get("content_ids"), list):
+        kept["content_ids"] = [value for value in values if _is_plain(value)]
+    if isinstance(lines := payload.get("contents"), list):
+        kept["contents"] = [_plain(line, Content.__struct_fields__) for line in lines if isinstance(line, dict)]
+    # A lone surrogate becomes a question mark: what is kept must be readable again.
+    text = json.dumps(kept, ensure_ascii=False).encode(errors="replace").decode()
     return Click(*ids), text if len(text) <= KEPT_CHARS_MAX else None
+
+
+def _plain(given: dict[str, object], names: tuple[str, ...]) -> dict[str, object]:
+    """The named fields that hold one value: inside of objects a shop may have put anything."""
+    return {name: given[name] for name in names if name in given and _is_plain(given[name])}
+
+
+def _is_plain(value: object) -> bool:
+    return not isinstance(value, dict | list) and value not in (math.inf, -math.inf)
 
 
 def _is_id(value: object) -> bool:
