@@ -80,8 +80,9 @@ def read_landing(query: str, fragment: str = "") -> tuple[Click, tuple[str, ...]
     Sets are not mixed: ids of two links would be of two clicks. Returns the click and the names of ids that broke a rule (left out).
     Never raises.
     """
-    for text in (query, fragment.rpartition("?")[2]):
-        found, refused = _ids(text[:QUERY_CHARS_MAX])
+    route, _, route_query = fragment.partition("?")  # `#/product?ctwa_clid=…`, or pairs alone
+    for text in (query, fragment if "=" in route else route_query):
+        found, refused = _ids(text)
         if found or refused:
             return Click(**found), refused
     return Click(), ()
@@ -90,9 +91,11 @@ def read_landing(query: str, fragment: str = "") -> tuple[Click, tuple[str, ...]
 def _ids(text: str) -> tuple[dict[str, str], tuple[str, ...]]:
     found: dict[str, str] = {}
     refused: dict[str, None] = {}
+    if len(text) > QUERY_CHARS_MAX:  # the pair that the limit cuts goes with the rest: half an id is another's
+        text = text[:QUERY_CHARS_MAX].rpartition("&")[0]
     for pair in text.lstrip("?#").replace("&amp;", "&").split("&"):
         name, _, raw = pair.partition("=")
-        if name not in IDS or not raw:
+        if not raw or (name := unquote_plus(name)) not in IDS:
             continue
         value = unquote_plus(raw, errors="replace")
         if id_fault(value) is None:
