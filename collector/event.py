@@ -200,7 +200,7 @@ def _require(value: object, field: str) -> None:
 
 def _currency(value: str, field: str) -> str:
     code = value.upper()
-    if code not in CURRENCIES:
+    if not value.isascii() or code not in CURRENCIES:  # some foreign letters have an ASCII letter as their capital
         raise InvalidField(field, "must be an ISO 4217 code such as USD")
     return code
 
