@@ -1,0 +1,187 @@
+"""Meta's Conversions API, for conversions that began in WhatsApp (`action_source` business_messaging).
+
+Sources: Meta's Conversions API reference and its guide for business messaging; where field and guide differ, what Graph was seen to accept.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from collector.delivery import HOUR_MS, Outcome, classify
+from collector.destinations import Account
+from collector.destinations.answer import Answer, Wire, integer, read_lost, retry_after_ms, words
+from collector.destinations.outbound import Outbound, require_tls
+from collector.event import Event
+
+EVENT_NAMES: Final = frozenset(
+    "Purchase LeadSubmitted InitiateCheckout AddToCart ViewContent OrderCreated OrderShipped OrderDelivered OrderCanceled OrderReturned "
+    "CartAbandoned QualifiedLead RatingProvided ReviewProvided".split()
+)
+"""What Meta takes with business_messaging; any other name is refused (2804066)."""
+
+USED_UP_PERCENT: Final = 100
+USED_UP_WAIT_MS: Final = 300_000
+"""How long to wait when a usage header says that the limit is reached and none says for how long."""
+
+
+class Meta:
+    """Sends to `{graph_url}/{version}/{dataset}/events`, up to 1000 events a request; one bad event makes Graph refuse them all."""
+
+    batch_max = 1000
+    requests_max = 8
+    takes_tests = True
+
+    def __init__(self, outbound: Outbound, graph_url: str, version: str, partner_agent: str) -> None:
+        self._outbound = outbound
+        self.seconds = outbound.seconds
+        self._root = f"{require_tls(graph_url)}/{version}"
+        self._partner_agent = partner_agent
+
+    def lacks(self, event: Event) -> str | None:
+        """The click id is all that Meta needs."""
+        return None if event.click.ctwa_clid else "ctwa_clid"
+
+    def check(self, event: Event, account: Account) -> Outcome | None:
+        """What Graph refuses for certain, under the subcode that it would give."""
+        if not account.asset_id:
+            return Outcome(kind="held", scope="channel", hold="channel", message="the channel has no WhatsApp account")
+        if not account.dataset_id:
+            return Outcome(kind="held", scope="channel", hold="dataset", message="the channel has no dataset")
+        if event.channel != "whatsapp":
+            return _refused(None, f"this collector does not send {event.channel} conversions to Meta")
+        if event.event_name not in EVENT_NAMES:
+            return _refused(2804066, "Meta takes no conversion of this name from a conversation")
+        if event.event_name == "Purchase" and (event.currency is None or event.value_micros is None):
+            return _refused(2804010, "a Purchase needs currency and value")
+        if self.lacks(event):
+            return _refused(2804087, "no click id")
+        return None
+
+    def to_wire(self, events: Sequence[Event], account: Account, test_event_code: str | None) -> Wire:
+        """The request for these events. The token travels in a header, never in the URL."""
+        body: dict[str, Any] = {
+            "data": [_event(event, account.asset_id) for event in events],
+            "partner_agent": self._partner_agent,
+        }
+        if test_event_code is not None:
+            body["test_event_code"] = test_event_code
+        return Wire(
+            url=f"{self._root}/{quote(account.dataset_id or '', safe='')}/events",
+            headers={"authorization": f"Bearer {account.token}", "content-type": "application/json"},
+            body=msgspec.json.encode(body),
+            secrets=(account.token, *{event.click.ctwa_clid for event in events if event.click.ctwa_clid}),
+        )
+
+    async def send(self, wire: Wire) -> Answer:
+        """One POST."""
+        return await self._outbound.post(wire)
+
+    def read(self, answer: Answer, sent: int) -> Outcome:
+        """An error object is believed whatever the status; a 200 that does not count exactly the events sent is unknown."""
+        if lost := read_lost(answer):
+            return lost
+        body = answer.json()
+        error = body.get("error") if body else None
+        if isinstance(error, dict):
+            return _error(answer, error)
+        if answer.status == 200 and body:
+            received = body.get("events_received")
+            if received is not True and received == sent:
+                return Outcome(
+                    kind="accepted",
+                    scope="event",
+                    http_status=200,
+                    reference=words(body.get("fbtrace_id")),
+                    message=_warnings(body.get("messages")),
+                )
+        if answer.cut and answer.status >= 400:  # half an error: nothing was processed, and why is not known
+            return Outcome(kind="unavailable", scope="app", http_status=answer.status, message="half an answer")
+        return _error(answer, {})
+
+
+def _event(event: Event, waba_id: str | None) -> dict[str, Any]:
+    """One element of `data`. Of the click only its id leaves: ad, sendout and tracking id are not Meta's to have."""
+    wire: dict[str, Any] = {
+        "event_name": event.event_name,
+        "event_time": event.event_at // 1000,
+        "event_id": event.event_id,
+        "action_source": "business_messaging",
+        "messaging_channel": "whatsapp",
+        "user_data": {"whatsapp_business_account_id": waba_id, "ctwa_clid": event.click.ctwa_clid},
+    }
+    if event.custom_data != "{}":
+        wire["custom_data"] = msgspec.Raw(event.custom_data.encode())
+    return wire
+
+
+def _refused(subcode: int | None, message: str) -> Outcome:
+    return Outcome(kind="rejected", scope="event", code=100, subcode=subcode, message=message)
+
+
+def _error(answer: Answer, error: Mapping[str, Any]) -> Outcome:
+    code, subcode = integer(error.get("code")), integer(error.get("error_subcode"))
+    transient = error.get("is_transient")
+    ruling = classify(
+        answer.status,
+        code,
+        subcode,
+        transient if isinstance(transient, bool) else None,
+        error.get("type") == "OAuthException",
+    )
+    return Outcome(
+        kind=ruling.kind,
+        scope=ruling.scope,
+        hold=ruling.hold,
+        http_status=answer.status,
+        code=code,
+        subcode=subcode,
+        reference=words(error.get("fbtrace_id")),
+        message=_said(error),
+        retry_after_ms=_hint_ms(answer.headers),
+    )
+
+
+def _said(error: Mapping[str, Any]) -> str | None:
+    """Meta's own words: title and text for people where it gives them, else the technical message, often just "Invalid parameter"."""
+    title, text = words(error.get("error_user_title")), words(error.get("error_user_msg"))
+    if title and text and title not in text:
+        return words(f"{title}: {text}")
+    return text or title or words(error.get("message"))
+
+
+def _warnings(messages: object) -> str | None:
+    if not isinstance(messages, list) or not messages:
+        return None
+    return words("; ".join(each if isinstance(each, str) else msgspec.json.encode(each).decode() for each in messages))
+
+
+def _hint_ms(headers: Mapping[str, str]) -> int | None:
+    """How long Graph asks us to stay away: the longest of `Retry-After` and the usage headers; None when none says so."""
+    hints = [retry_after_ms(headers)]
+    for name in ("x-app-usage", "x-business-use-case-usage", "x-ad-account-usage"):
+        try:
+            usage = msgspec.json.decode(headers.get(name, "null"))
+        except (msgspec.DecodeError, RecursionError):
+            continue
+        hints += [_usage_ms(each) for each in _objects(usage)]
+    return max((hint for hint in hints if hint is not None), default=None)
+
+
+def _objects(usage: object) -> list[dict[str, Any]]:
+    """The usage objects of a header: itself, or one list for each business."""
+    if not isinstance(usage, dict):
+        return []
+    lists = [each for each in usage.values() if isinstance(each, list)]
+    return [usage, *(item for each in lists for item in each if isinstance(item, dict))]
+
+
+def _usage_ms(usage: Mapping[str, Any]) -> int | None:
+    minutes = integer(usage.get("estimated_time_to_regain_access"))  # minutes, by business
+    seconds = integer(usage.get("reset_time_duration"))  # seconds, by ad account
+    if minutes or seconds:
+        return min(max((minutes or 0) * 60_000, (seconds or 0) * 1000), 24 * HOUR_MS)
+    shares = [usage.get(name) for name in ("call_count", "total_cputime", "total_time", "acc_id_util_pct")]
+    used_up = any(isinstance(share, int | float) and share >= USED_UP_PERCENT for share in shares)
+    return USED_UP_WAIT_MS if used_up else None

@@ -1,0 +1,114 @@
+"""Channels that stand still because of their token, a permission or their dataset, and how they run again."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from collector.delivery import HoldReason, LaneName
+from collector.errors import Unavailable
+from collector.lane.kit import Directory
+from collector.store.face import Outbox
+
+LOG = logging.getLogger(__name__)
+
+PROBE_SECONDS: Final = 60.0
+PROBE_SECONDS_MAX: Final = 3600.0
+
+
+class _Hold:
+    """A channel that is held (`standing`), or was and has not proved itself since.
+
+    `name` is any of its lanes'. `committed`: the store knows; `seen`: the directory has told us so, which is how its end is noticed.
+    """
+
+    def __init__(self, name: LaneName) -> None:
+        self.name = name
+        self.reason: HoldReason = "channel"
+        self.standing = False
+        self.committed = False
+        self.seen = False
+        self.probes = 0
+        self.probe_at = 0.0
+
+
+class Holds:
+    """The held channels of this process. Each is held in the store too: there its deliveries wait, and there it is resumed.
+
+    A hold ends when the store says that the channel runs again (a new token, the command `channel resume`), or by a probe: after a minute, then
+    ever more rarely up to once an hour, the channel is resumed and a single event tried.
+    """
+
+    def __init__(
+        self, outbox: Outbox, directory: Directory, monotonic: Callable[[], float], wake: Callable[[], None]
+    ) -> None:
+        self._outbox = outbox
+        self._directory = directory
+        self._monotonic = monotonic
+        self._wake = wake
+        self._holds: dict[str, _Hold] = {}
+
+    def __len__(self) -> int:
+        return sum(hold.standing for hold in self._holds.values())
+
+    def reason(self, name: LaneName) -> HoldReason | None:
+        """Why nothing may be sent on this lane; None where something may."""
+        hold = self._holds.get(name.prefix)
+        return hold.reason if hold and hold.standing else None
+
+    def unproven(self, name: LaneName) -> bool:
+        """Whether the channel was held and nothing has been accepted since: one event at a time."""
+        hold = self._holds.get(name.prefix)
+        return hold is not None and not hold.standing
+
+    def place(self, name: LaneName, reason: HoldReason) -> None:
+        """Hold the channel, at once for this process; `commit` tells the store."""
+        hold = self._holds.setdefault(name.prefix, _Hold(name))
+        if hold.standing:
+            return
+        hold.standing, hold.committed, hold.seen, hold.reason = True, False, False, reason
+        hold.probe_at = self._monotonic() + min(PROBE_SECONDS * 2**hold.probes, PROBE_SECONDS_MAX)
+        LOG.warning("channel held", extra={"business_id": name.business_id, "channel": name.channel, "reason": reason})
+        self._wake()
+
+    def prove(self, name: LaneName) -> None:
+        """An event of the channel was accepted."""
+        hold = self._holds.get(name.prefix)
+        if hold is not None and not hold.standing:
+            del self._holds[name.prefix]
+            LOG.warning("channel runs again", extra={"business_id": name.business_id, "channel": name.channel})
+
+    async def commit(self, name: LaneName) -> None:
+        """Hold the channel in the store, with all that waits on it. May be repeated."""
+        hold = self._holds.get(name.prefix)
+        if hold is not None and hold.standing:
+            await self._outbox.hold(name.business_id, name.channel, name.prefix, hold.reason)
+            hold.committed = True
+
+    async def review(self) -> float:
+        """Write what is not written, lift what was resumed, probe what is due. Returns the seconds until the next probe."""
+        for hold in list(self._holds.values()):
+            if hold.standing and not hold.committed:
+                await self.commit(hold.name)
+        await self._directory.refresh()
+        for hold in list(self._holds.values()):
+            if not hold.standing:
+                continue
+            account = self._directory.channel(hold.name.business_id, hold.name.channel)
+            if account is None or account.held:
+                hold.seen = True
+            elif hold.seen:
+                hold.standing = False
+        now = self._monotonic()
+        for hold in [each for each in self._holds.values() if each.standing and each.probe_at <= now]:
+            await self._probe(hold)
+        return min((each.probe_at - now for each in self._holds.values() if each.standing), default=PROBE_SECONDS_MAX)
+
+    async def _probe(self, hold: _Hold) -> None:
+        hold.probes += 1
+        try:
+            await self._outbox.resume(hold.name.business_id, hold.name.channel, hold.name.prefix)
+            await self._directory.refresh()
+        except Unavailable:
+            hold.probe_at = self._monotonic() + PROBE_SECONDS
+            raise
+        hold.standing = False
