@@ -27,16 +27,17 @@ from collector.edge.ledger import Keyed, ServerLinks, Tale
 from collector.edge.ops import Health, Readiness
 from collector.edge.snippet import Snippet
 from collector.edge.visit import BrowserEdge, Handler
-from collector.errors import Unavailable
+from collector.errors import SettingsError, Unavailable
 from collector.intake import Intake
 from collector.link import Linker
 from collector.match import Matcher
 from collector.privacy import retain
 from collector.settings import Settings
 from collector.snippet_files import snippet_directory
+from collector.store.engine import Interrupted
 from collector.store.opening import Store, open_store, wall_clock
 from collector.vault import Vault, open_vault
-from collector.verdict import Verdicts
+from collector.verdict import POLL_SECONDS, Verdicts
 
 LOG = logging.getLogger(__name__)
 
@@ -84,9 +85,13 @@ class House:
             "meta": Meta(outbound, settings.graph_url, settings.graph_version, settings.partner_agent),
             "connectly": Connectly(outbound, settings.connectly_url),
         }
-        self.verdicts = Verdicts(store.outbox, waiters_max=settings.waiters)
+        alone = settings.database_url.startswith(
+            "sqlite"
+        )  # nobody else can be sending, or settle what callers wait for
+        poll_seconds = None if alone and role == "all" else POLL_SECONDS
+        self.verdicts = Verdicts(store.outbox, waiters_max=settings.waiters, poll_seconds=poll_seconds)
         self.dispatcher = Dispatcher(
-            store.outbox, self.directory, destinations, self.verdicts, delivers=role != "web", on_unknown=on_unknown
+            store.outbox, self.directory, destinations, self.verdicts, alone=alone, on_unknown=on_unknown
         )
         self.intake = Intake(
             store.ledger, self.directory, self.dispatcher, self.verdicts, destinations, self.mint, self.clock
@@ -109,14 +114,21 @@ class House:
             rounds += 1
             await asyncio.sleep(SWEEP_SECONDS)
 
-    def counters(self) -> dict[str, int]:
-        """Figures of this process since it started."""
-        return {"keys_refused": self.gate.refused, **self.dispatcher.counters()}
+    def facts(self) -> dict[str, object]:
+        """Counters and gauges of this process."""
+        return {"keys_refused": self.gate.refused, **self.dispatcher.facts()}
+
+    async def writable(self) -> None:
+        """Raises Unavailable when the store cannot commit now."""
+        try:
+            await self.store.engine.commit([])
+        except Interrupted as problem:
+            raise Unavailable(str(problem)) from problem
 
 
 def routes(house: House, role: Role) -> list[BaseRoute]:
     """All routes of a role. Starlette tries them in order: the hot ones come first."""
-    ready = Readiness(house.store.writable, house.store.outbox.oldest_pending_at, house.counters, house.clock)
+    ready = Readiness(house.writable, house.store.outbox.oldest_pending_at, house.facts, house.clock)
     ops: list[BaseRoute] = [Route("/healthz", Health()), Route("/readyz", ready)]
     return ops if role == "deliver" else [*_api(house), *_browser(house), *ops]
 
@@ -180,8 +192,9 @@ async def open_application(settings: Settings, role: Role, on_unknown: OnUnknown
         stack.push_async_callback(outbound.close)
         house = House(settings, store, vault, outbound, role, on_unknown)
         await house.directory.refresh()
-        await house.dispatcher.start()
-        stack.push_async_callback(house.dispatcher.stop, STOP_SECONDS)
+        if role != "web":
+            await house.dispatcher.start()
+            stack.push_async_callback(house.dispatcher.stop, STOP_SECONDS)
         keeper = asyncio.create_task(house.keep())
         stack.callback(keeper.cancel)
         yield Starlette(routes=routes(house, role))
@@ -213,6 +226,11 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, on_unknown: O
 
     Raises errors.SettingsError when it cannot start.
     """
+
+    if role != "all" and settings.database_url.startswith("sqlite"):
+        raise SettingsError(
+            [f"--role {role} needs PostgreSQL (COLLECTOR_DATABASE_URL): on SQLite one process does it all"]
+        )
 
     async def run() -> bool:
         async with open_application(settings, role, on_unknown) as app:

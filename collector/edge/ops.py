@@ -17,18 +17,18 @@ class Health:
 
 
 class Readiness:
-    """`/readyz`: the store can be written; with the age of the oldest pending delivery and the process's counters."""
+    """`/readyz`: the store can be written; with the age of the oldest pending delivery and the process's figures."""
 
     def __init__(
         self,
         writable: Callable[[], Awaitable[None]],
         oldest_pending_at: Callable[[], Awaitable[int | None]],
-        counters: Callable[[], Mapping[str, int]],
+        facts: Callable[[], Mapping[str, object]],
         clock: Callable[[], int],
     ) -> None:
         self._writable = writable
         self._oldest_pending_at = oldest_pending_at
-        self._counters = counters
+        self._facts = facts
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,5 +40,5 @@ class Readiness:
             await answer.json({"status": "unavailable", "store": str(problem)}, 503).send(send)
             return
         age = None if oldest is None else max(0, self._clock() - oldest)
-        told = {"status": "ready", "store": "writable", "oldest_pending_ms": age, "counters": dict(self._counters())}
+        told = {"status": "ready", "store": "writable", "oldest_pending_ms": age, **self._facts()}
         await answer.json(told).send(send)
