@@ -36,12 +36,12 @@ class SqlDirectory:
 
     async def put_business(self, row: face.BusinessRow) -> bool:
         """See face.Directory.put_business."""
-        put = Step("put_business", rows.many([rows.pack(rows.business(row))]))
+        put = Step("put_business", {"rows": [rows.business(row)]})
         return bool((await self._writer.transact([put, Step("raise_version", _if_any)], exclusive=True))[0])
 
     async def put_channel(self, row: face.ChannelRow) -> None:
         """See face.Directory.put_channel."""
-        put = Step("put_channel", rows.many([rows.pack(rows.channel(row))]))
+        put = Step("put_channel", {"rows": [rows.channel(row)]})
         prefix = (
             f"connectly:{row.business_id}:" if row.channel == "connectly" else f"meta:{row.business_id}:{row.channel}:"
         )
@@ -50,7 +50,7 @@ class SqlDirectory:
 
     async def put_key(self, row: face.KeyRow) -> None:
         """See face.Directory.put_key."""
-        put = Step("put_key", rows.many([rows.pack(rows.key(row))]))
+        put = Step("put_key", {"rows": [rows.key(row)]})
         await self._writer.transact([put, Step("raise_version")], exclusive=True)
 
     async def revoke_key(self, business_id: str, key_id: str, at: int) -> bool:

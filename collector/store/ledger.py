@@ -60,18 +60,18 @@ class SqlLedger:
     ) -> face.Taken:
         """See face.Ledger.take."""
         slots = (
-            (rows.pack(rows.event(event)),),
-            (rows.pack(rows.delivery(delivery)),),
-            (rows.pack(rows.record(record)),),
-            tuple(rows.pack((event.business_id, event.id, wait.kind, wait.id)) for wait in waits),
-            (rows.pack((event.business_id, event.id, event.event_name, event.event_id)),),
+            (rows.event(event),),
+            (rows.delivery(delivery),),
+            (rows.record(record),),
+            tuple((event.business_id, event.id, wait.kind, wait.id) for wait in waits),
+            ((event.business_id, event.id, event.event_name, event.event_id),),
         )
         key = (event.business_id, event.event_name, event.event_id, event.id)
         return cast(face.Taken, await self._writer.submit(TAKE, key, slots, version, event.source))
 
     async def note(self, record: face.Record, version: int) -> None:
         """See face.Ledger.note."""
-        slots = ((rows.pack(rows.record(record)),),)
+        slots = ((rows.record(record),),)
         await self._writer.submit(NOTE, (record.business_id, record.id), slots, version, record.source)
 
     async def correct(
@@ -90,11 +90,11 @@ class SqlLedger:
         self, standing: face.StoredEvent, event: Event, delivery: face.Delivery, record: face.Record | None
     ) -> bool:
         mark = token_hex(8)
-        marked = rows.pack((event.business_id, event.id, mark))
+        marked = (event.business_id, event.id, mark)
         slots = (
-            (rows.pack(rows.revised_delivery(standing.delivery, delivery, mark)),),
-            (rows.pack(rows.revised_event(event, mark)),),
-            () if record is None else (rows.pack((*rows.record(record), mark)),),
+            (rows.revised_delivery(standing.delivery, delivery, mark),),
+            (rows.revised_event(event, mark),),
+            () if record is None else ((*rows.record(record), mark),),
             (marked,),
             (marked,),
         )
@@ -103,12 +103,12 @@ class SqlLedger:
 
     async def land(self, landing: face.Landing, version: int) -> None:
         """See face.Ledger.land."""
-        slots = ((rows.pack(rows.landing(landing)),),)
+        slots = ((rows.landing(landing),),)
         await self._writer.submit(LAND, (landing.business_id, landing.ref), slots, version, "browser")
 
     async def link(self, link: face.Link, version: int) -> None:
         """See face.Ledger.link."""
-        slots = ((rows.pack(rows.link(link)),),)
+        slots = ((rows.link(link),),)
         await self._writer.submit(LINK, (link.business_id, link.kind, link.id, link.ref), slots, version)
 
     async def landing(self, business_id: str, ref: str) -> face.StoredLanding | None:

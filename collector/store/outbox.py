@@ -20,7 +20,7 @@ SETTLE = Kind(
 
 def _keys(found: list[Rows]) -> Params | None:
     """The rows that the first step returned, as the parameter of the next."""
-    return rows.many(rows.pack(tuple(row)) for row in found[0]) if found[0] else None
+    return {"rows": [tuple(row) for row in found[0]]} if found[0] else None
 
 
 def lane_range(prefix: str) -> dict[str, str]:
@@ -57,9 +57,9 @@ class SqlOutbox:
         attempt = settlement.attempt
         key = (attempt.business_id, attempt.delivery_id, attempt.number)
         slots = (
-            (rows.pack(rows.attempt(settlement)),),
-            (rows.pack(rows.settlement(settlement)),),
-            (rows.pack((*key, attempt.at, attempt.outcome, attempt.trigger)),),
+            (rows.attempt(settlement),),
+            (rows.settlement(settlement),),
+            ((*key, attempt.at, attempt.outcome, attempt.trigger),),
         )
         return bool(await self._writer.submit(SETTLE, key, slots))
 
@@ -67,8 +67,8 @@ class SqlOutbox:
         """See face.Outbox.release."""
         if claims:
             given = sorted((claim.delivery.business_id, claim.delivery.id, claim.delivery.attempts) for claim in claims)
-            packed = rows.many(rows.pack((*key, due_at)) for key in given)
-            await self._writer.transact([Step("release_claims", packed)])
+            released = {"rows": [(*key, due_at) for key in given]}
+            await self._writer.transact([Step("release_claims", released)])
 
     async def rescue(self, all_leases: bool, to: State, reason: Reason | None, due_at: int, limit: int) -> int:
         """See face.Outbox.rescue."""
@@ -95,7 +95,7 @@ class SqlOutbox:
 
     async def states(self, ids: list[tuple[str, str]]) -> list[face.Delivery]:
         """See face.Outbox.states."""
-        found = await read(self._engine, "states", rows.many(map(rows.pack, ids)))
+        found = await read(self._engine, "states", {"rows": ids})
         return [rows.stored_delivery(row) for row in found]
 
     async def oldest_pending_at(self) -> int | None:

@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
+import msgspec
 
 from collector.errors import SettingsError
-from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, for_postgres, load, migrations, newer
+from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, clean, for_postgres, load, migrations, newer
 from collector.store.face import StaleDirectory
 
 READERS = 4
@@ -25,7 +26,7 @@ _LOCK = "(1668178804, hashtext(current_schema()))"
 # for ever; so it is not asked. SET LOCAL, because a pooler in between may hand each transaction to another server connection.
 _BEGIN = f"""
 BEGIN;
-SET LOCAL plan_cache_mode = force_generic_plan;
+SET LOCAL plan_cache_mode = force_custom_plan;
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_bitmapscan = off;
 SET LOCAL enable_hashjoin = off;
@@ -76,7 +77,9 @@ class PostgresEngine:
 
     async def _fetch(self, connection: Any, name: str, params: Params) -> Rows:
         text, names = self._statements[name]
-        rows: Rows = await connection.fetch(text, *[params[name] for name in names])
+        rows: Rows = await connection.fetch(
+            text, *[_json(params[name]) if name == "rows" else params[name] for name in names]
+        )
         return rows
 
     async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
@@ -129,6 +132,19 @@ class PostgresEngine:
             await asyncio.wait_for(self._pool.close(), COMMAND_SECONDS)
         except TimeoutError:
             self._pool.terminate()
+
+
+def _json(rows: list[tuple[Any, ...]]) -> str:
+    """Rows as one JSON parameter. Text that PostgreSQL cannot keep is cleaned rather than refused."""
+    try:
+        packed = msgspec.json.encode(rows)
+    except UnicodeEncodeError:
+        packed = b"\\u0000"
+    except OverflowError as error:
+        raise BadRow(str(error)) from error
+    if b"\\u0000" in packed:
+        packed = msgspec.json.encode([tuple(map(clean, row)) for row in rows])
+    return packed.decode()
 
 
 async def _roll_back(connection: Any) -> None:

@@ -1,45 +1,21 @@
 """Rows between the domain's structs and the statements' columns. Pure.
 
-Writes travel as JSON (see `engine`): `pack` makes one row of it. Columns are positional; each pair of functions stands beside the
-statement that it belongs to in `sql/`.
+Columns are positional; each function belongs to the statement in `sql/` that it names.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 
 from collector.attribution import Click
-from collector.errors import InvalidField
 from collector.event import Event
 from collector.store import face
 
-_ENCODER = msgspec.json.Encoder()
+Row: TypeAlias = tuple[Any, ...]
 
 
-def pack(row: tuple[Any, ...]) -> bytes:
-    """One row as JSON. Never fails a batch: NUL is stripped and lone surrogates are replaced, since neither can be stored."""
-    try:
-        packed = _ENCODER.encode(row)
-        if b"\\u0000" not in packed:
-            return packed
-        return _ENCODER.encode(tuple(map(_clean, row)))
-    except UnicodeEncodeError:
-        return _ENCODER.encode(tuple(map(_clean, row)))
-    except OverflowError as error:
-        raise InvalidField("event", "holds a number that cannot be stored") from error
-
-
-def _clean(value: Any) -> Any:
-    return value.replace("\0", "").encode("utf-8", "replace").decode() if isinstance(value, str) else value
-
-
-def many(rows: Iterable[bytes]) -> dict[str, str]:
-    """Packed rows as the parameter `:rows`."""
-    return {"rows": (b"[" + b",".join(rows) + b"]").decode()}
-
-
-def event(e: Event) -> tuple[Any, ...]:
+def event(e: Event) -> Row:
     """For take_events."""
     c = e.click
     return (
@@ -49,7 +25,7 @@ def event(e: Event) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def delivery(d: face.Delivery) -> tuple[Any, ...]:
+def delivery(d: face.Delivery) -> Row:
     """For take_deliveries."""
     return (
         d.business_id, d.id, d.destination, d.lane, d.state, d.reason, d.revision, d.attempts, d.due_at, d.deadline_at,
@@ -57,7 +33,7 @@ def delivery(d: face.Delivery) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def record(r: face.Record) -> tuple[Any, ...]:
+def record(r: face.Record) -> Row:
     """For take_records, note_records and, with the mark behind it, revise_records."""
     c = r.click
     return (
@@ -66,7 +42,7 @@ def record(r: face.Record) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def revised_delivery(standing: face.Delivery, d: face.Delivery, mark: str) -> tuple[Any, ...]:
+def revised_delivery(standing: face.Delivery, d: face.Delivery, mark: str) -> Row:
     """For revise_deliveries: the fence first."""
     return (
         d.business_id, d.id, standing.state, standing.revision, standing.attempts, d.destination, d.lane, d.state, d.reason,
@@ -74,7 +50,7 @@ def revised_delivery(standing: face.Delivery, d: face.Delivery, mark: str) -> tu
     )  # fmt: skip
 
 
-def revised_event(e: Event, mark: str) -> tuple[Any, ...]:
+def revised_event(e: Event, mark: str) -> Row:
     """For revise_events."""
     c = e.click
     return (
@@ -84,7 +60,7 @@ def revised_event(e: Event, mark: str) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def landing(row: face.Landing) -> tuple[Any, ...]:
+def landing(row: face.Landing) -> Row:
     """For land."""
     c = row.click
     return (
@@ -93,13 +69,13 @@ def landing(row: face.Landing) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def link(row: face.Link) -> tuple[Any, ...]:
+def link(row: face.Link) -> Row:
     """For link."""
     c = row.click
     return (row.business_id, row.kind, row.id, row.ref, c.cnct_tracking_id, c.sendout_id, c.ctwa_clid, c.ad_id, row.at)
 
 
-def attempt(s: face.Settlement) -> tuple[Any, ...]:
+def attempt(s: face.Settlement) -> Row:
     """For settle_attempts."""
     a = s.attempt
     return (
@@ -108,7 +84,7 @@ def attempt(s: face.Settlement) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def settlement(s: face.Settlement) -> tuple[Any, ...]:
+def settlement(s: face.Settlement) -> Row:
     """For settle_deliveries."""
     a = s.attempt
     return (a.business_id, a.delivery_id, a.number, s.state, s.reason, s.due_at, s.reference, s.error)
@@ -175,10 +151,10 @@ def viewed_record(row: Sequence[Any]) -> dict[str, object]:
     return found
 
 
-def business(b: face.BusinessRow) -> tuple[Any, ...]:
+def business(b: face.BusinessRow) -> Row:
     """For put_business."""
     return (
-        b.business_id, b.name, _ENCODER.encode(b.origins).decode(), b.destination, b.cookie_name, b.cookie_domain, b.timezone,
+        b.business_id, b.name, msgspec.json.encode(b.origins).decode(), b.destination, b.cookie_name, b.cookie_domain, b.timezone,
         b.region, b.mode, b.test_event_code, int(b.consent_required), b.created_at,
     )  # fmt: skip
 
@@ -192,7 +168,7 @@ def stored_business(row: Sequence[Any]) -> face.BusinessRow:
     )  # fmt: skip
 
 
-def channel(c: face.ChannelRow) -> tuple[Any, ...]:
+def channel(c: face.ChannelRow) -> Row:
     """For put_channel."""
     return (c.business_id, c.channel, c.asset_id, c.dataset_id, c.sealed_token, c.updated_at)
 
@@ -205,7 +181,7 @@ def stored_channel(row: Sequence[Any]) -> face.ChannelRow:
     )  # fmt: skip
 
 
-def key(k: face.KeyRow) -> tuple[Any, ...]:
+def key(k: face.KeyRow) -> Row:
     """For put_key."""
     return (k.business_id, k.key_id, k.name, k.digest, k.hint, k.created_at, k.expires_at, k.revoked_at)
 

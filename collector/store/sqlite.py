@@ -5,13 +5,14 @@ import fcntl
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Self
 
 import aiosqlite
 
 from collector.errors import SettingsError
-from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, for_sqlite, load, migrations, newer
+from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, clean, for_sqlite, load, migrations, newer
 from collector.store.face import StaleDirectory
 
 READERS = 3
@@ -19,8 +20,10 @@ BUSY_MS = 500
 """How long SQLite itself waits for another process's write; the writer retries beyond that."""
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 """The write-ahead log is copied into the database when it has grown by so much."""
-OLDEST = (3, 38, 0)
-"""The first SQLite with the operators `->>` that the statements are written in."""
+OLDEST = (3, 37, 0)
+"""The first SQLite with STRICT tables (UPDATE … FROM, RETURNING and MATERIALIZED are older)."""
+MOST_ROWS = 128
+"""Rows in one call of a statement; more are cut into powers of two, so that few texts have to be prepared."""
 
 _DATA_ERRORS = {
     sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE,
@@ -66,6 +69,36 @@ def _transact(connection: sqlite3.Connection, work: Callable[[], Any]) -> Any:
     return result
 
 
+class _Statements:
+    """The statements by name; those that take rows, by the number of rows too, so that each text is prepared once."""
+
+    def __init__(self) -> None:
+        self._written = load()
+        self._texts: dict[tuple[str, int, int], str] = {}
+
+    def run(self, connection: sqlite3.Connection, name: str, params: Params) -> Rows:
+        if "rows" not in params:
+            return connection.execute(self._text(name, 0, 0), params).fetchall()
+        given, start = params["rows"], 0
+        found: Rows = []
+        while start < len(given):
+            count = min(MOST_ROWS, 1 << (len(given) - start).bit_length() - 1)
+            values = list(chain.from_iterable(given[start : start + count]))
+            text = self._text(name, count, len(values) // count)
+            try:
+                found += connection.execute(text, values).fetchall()
+            except UnicodeEncodeError:
+                found += connection.execute(text, list(map(clean, values))).fetchall()
+            start += count
+        return found
+
+    def _text(self, name: str, rows: int, width: int) -> str:
+        key = (name, rows, width)
+        if key not in self._texts:
+            self._texts[key] = for_sqlite(self._written[name], rows, width)
+        return self._texts[key]
+
+
 class SqliteEngine:
     """Engine over one SQLite file in WAL mode, every commit fsynced. Open it with `open_sqlite`."""
 
@@ -73,7 +106,7 @@ class SqliteEngine:
         self._path = path
         self._log = path.with_name(path.name + "-wal")
         self._clock = clock
-        self._statements = {name: for_sqlite(text) for name, text in load().items()}
+        self._statements = _Statements()
         self._stack = AsyncExitStack()
         self._readers: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
         self._writer: _Connection
@@ -93,7 +126,7 @@ class SqliteEngine:
     def _connection(self, *more: str) -> _Connection:
         def connect() -> sqlite3.Connection:
             connection = sqlite3.connect(
-                self._path, isolation_level=None, timeout=BUSY_MS / 1000, check_same_thread=False
+                self._path, isolation_level=None, timeout=BUSY_MS / 1000, check_same_thread=False, cached_statements=256
             )
             connection.create_function("now_ms", 0, self._clock)
             # Checkpoints are ours (see _tend); the rest of the hot path must not wait for one.
@@ -113,11 +146,10 @@ class SqliteEngine:
 
     async def read(self, name: str, params: Params | None = None) -> Rows:
         """Rows of a reading statement, on a connection that no write holds up."""
-        text = self._statements[name]
         reader = await self._readers.get()
         try:
             with _named_errors():
-                rows: Rows = await reader.run(lambda connection: connection.execute(text, params or {}).fetchall())
+                rows: Rows = await reader.run(lambda connection: self._statements.run(connection, name, params or {}))
         finally:
             self._readers.put_nowait(reader)
         return rows
@@ -132,15 +164,13 @@ class SqliteEngine:
     def _run(self, connection: sqlite3.Connection, steps: Sequence[Step], version: int | None) -> list[Rows]:
         def work() -> list[Rows]:
             if version is not None:
-                now = connection.execute(self._statements["version"]).fetchone()[0]
+                now = self._statements.run(connection, "version", {})[0][0]
                 if now != version:
                     raise StaleDirectory(now)
             results: list[Rows] = []
             for step in steps:
                 params = step.params(results) if callable(step.params) else step.params
-                results.append(
-                    [] if params is None else connection.execute(self._statements[step.name], params).fetchall()
-                )
+                results.append([] if params is None else self._statements.run(connection, step.name, params))
             return results
 
         result: list[Rows] = _transact(connection, work)

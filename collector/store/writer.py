@@ -4,14 +4,14 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from collector.errors import InvalidField, Unavailable
 from collector.store.engine import BadRow, Engine, Interrupted, Rows, Step
 from collector.store.face import StaleDirectory
-from collector.store.rows import many
+from collector.store.rows import Row
 
 MAX_OPS = 500
 """Operations in one transaction."""
@@ -24,7 +24,8 @@ PATIENCE_SECONDS = 2.0
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.25
 
-Answers = Mapping[str, Rows]
+Answers: TypeAlias = Mapping[str, Rows]
+Slots: TypeAlias = tuple[tuple[Row, ...], ...]
 
 
 class Kind(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -39,14 +40,14 @@ class Kind(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Op(msgspec.Struct, eq=False, gc=True):
-    """One operation that waits for its commit. `slots` holds packed rows, one entry for each statement of its kind.
+    """One operation that waits for its commit. `slots` holds rows, one entry for each statement of its kind.
 
     `key` orders the batch: all processes take row locks in the same order.
     """
 
     kind: Kind
     key: tuple[Any, ...]
-    slots: tuple[tuple[bytes, ...], ...]
+    slots: Slots
     done: asyncio.Future[Any]
     version: int | None = None
     since: float = 0.0
@@ -93,7 +94,7 @@ class Writer:
         self,
         kind: Kind,
         key: tuple[Any, ...],
-        slots: tuple[tuple[bytes, ...], ...],
+        slots: Slots,
         version: int | None = None,
         source: str = "server",
     ) -> Any:
@@ -107,7 +108,7 @@ class Writer:
         op = Op(kind, key, slots, asyncio.get_running_loop().create_future(), version, self._monotonic())
         for slot in slots:
             op.rows += len(slot)
-            op.size += sum(map(len, slot))
+            op.size += sum(map(_weight, slot))
         self._admit(op, source)
         self._wake.set()
         return await op.done
@@ -196,6 +197,11 @@ class Writer:
                 return
 
 
+def _weight(row: Row) -> int:
+    """Roughly the bytes of a row."""
+    return sum([len(value) if isinstance(value, str) else 8 for value in row])
+
+
 def _steps(kinds: Sequence[Kind], batch: list[Op]) -> list[Step]:
     """The statements of all kinds in one fixed order, the rows of each sorted: no two processes can deadlock."""
     steps = []
@@ -205,7 +211,7 @@ def _steps(kinds: Sequence[Kind], batch: list[Op]) -> list[Step]:
             for slot, name in enumerate(kind.steps):
                 rows = [row for op in ops for row in op.slots[slot]]
                 if rows:
-                    steps.append(Step(name, many(rows)))
+                    steps.append(Step(name, {"rows": rows}))
     return steps
 
 

@@ -55,7 +55,7 @@ SELECT
     value ->> 10, value ->> 11, value ->> 12, d.revision
 FROM each(:rows)
 JOIN deliveries AS d ON d.business_id = value ->> 0 AND d.id = value ->> 1
-WHERE d.state = 'sending' AND d.attempts = CAST(value ->> 2 AS BIGINT)
+WHERE d.lease_until IS NOT NULL AND d.attempts = CAST(value ->> 2 AS BIGINT)
 FOR UPDATE OF d
 ON CONFLICT DO NOTHING;
 
@@ -71,7 +71,7 @@ UPDATE deliveries SET
 FROM each(:rows)
 WHERE deliveries.business_id = value ->> 0
     AND deliveries.id = value ->> 1
-    AND deliveries.state = 'sending'
+    AND deliveries.lease_until IS NOT NULL
     AND deliveries.attempts = CAST(value ->> 2 AS BIGINT);
 
 -- name: settled
@@ -92,7 +92,7 @@ UPDATE deliveries SET
 FROM each(:rows)
 WHERE deliveries.business_id = value ->> 0
     AND deliveries.id = value ->> 1
-    AND deliveries.state = 'sending'
+    AND deliveries.lease_until IS NOT NULL
     AND deliveries.attempts = CAST(value ->> 2 AS BIGINT);
 
 -- name: rescue
@@ -129,7 +129,7 @@ ON CONFLICT DO NOTHING;
 WITH late AS MATERIALIZED (
     SELECT d.business_id, d.id
     FROM deliveries AS d
-    WHERE d.state IN ('unmatched', 'pending', 'retrying', 'held') AND d.deadline_at <= (SELECT now_ms())
+    WHERE d.state > 'delivered' AND d.state <> 'sending' AND d.deadline_at <= (SELECT now_ms())
     ORDER BY d.deadline_at
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
@@ -150,14 +150,14 @@ WHERE (business_id, event_row) IN (SELECT value ->> 0, value ->> 1 FROM each(:ro
 WITH idle AS MATERIALIZED (
     SELECT d.business_id, d.id
     FROM deliveries AS d
-    WHERE d.state IN ('pending', 'retrying') AND d.lane >= :lane AND d.lane < :lane_end AND d.business_id = :business_id
+    WHERE d.state IN ('pending', 'retrying') AND d.lane >= :lane AND d.lane < :lane_end
     ORDER BY d.lane, d.due_at
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 )
 UPDATE deliveries SET state = 'held', reason = CAST(:reason AS TEXT)
 FROM idle
-WHERE deliveries.business_id = idle.business_id AND deliveries.id = idle.id
+WHERE deliveries.business_id = idle.business_id AND deliveries.id = idle.id AND deliveries.business_id = :business_id
 RETURNING 1;
 
 -- name: resume
@@ -165,7 +165,7 @@ RETURNING 1;
 WITH held AS MATERIALIZED (
     SELECT d.business_id, d.id
     FROM deliveries AS d
-    WHERE d.state = 'held' AND d.lane >= :lane AND d.lane < :lane_end AND d.business_id = :business_id
+    WHERE d.state = 'held' AND d.lane >= :lane AND d.lane < :lane_end
         AND d.reason IN ('token', 'permission', 'dataset', 'channel')
     ORDER BY d.lane
     LIMIT :limit
@@ -173,7 +173,7 @@ WITH held AS MATERIALIZED (
 )
 UPDATE deliveries SET state = 'pending', reason = NULL, due_at = (SELECT now_ms())
 FROM held
-WHERE deliveries.business_id = held.business_id AND deliveries.id = held.id
+WHERE deliveries.business_id = held.business_id AND deliveries.id = held.id AND deliveries.business_id = :business_id
 RETURNING 1;
 
 -- name: states

@@ -104,7 +104,7 @@ CREATE TABLE events (
     digest TEXT NOT NULL,
     revision INTEGER NOT NULL,
     PRIMARY KEY (business_id, id)
-) WITHOUT ROWID, STRICT;
+) STRICT;
 -- The promise: one event for one key, for ever.
 CREATE UNIQUE INDEX events_key ON events (business_id, event_name, event_id);
 
@@ -120,23 +120,25 @@ CREATE TABLE deliveries (
     id TEXT NOT NULL,
     destination TEXT NOT NULL,
     lane TEXT NOT NULL,                     -- destination:business_id:channel:source
-    state TEXT NOT NULL CHECK (state IN ('unmatched', 'pending', 'sending', 'retrying', 'held', 'delivered', 'dead')),
+    state TEXT NOT NULL,                    -- unmatched | pending | sending | retrying | held | delivered | dead
     reason TEXT,                            -- of held and dead
     revision INTEGER NOT NULL,
     attempts INTEGER NOT NULL,               -- tries begun; the fence: only the holder of this number may settle
     due_at INTEGER NOT NULL,
     deadline_at INTEGER NOT NULL,
-    lease_until INTEGER,                     -- only while sending
+    lease_until INTEGER,                     -- set while sending, and only then: who settles asks for the lease, not for the state
     reference TEXT,
     error TEXT,
     mark TEXT,                              -- which call wrote this revision: of many corrections at once one wins, and knows it
-    PRIMARY KEY (business_id, id)
+    PRIMARY KEY (business_id, id),
+    CHECK ((state = 'sending') = (lease_until IS NOT NULL))
 ) WITHOUT ROWID, STRICT;
 -- Each predicate is repeated word for word by the statement that it serves, or the index is not used.
 CREATE INDEX deliveries_due ON deliveries (lane, due_at) WHERE state IN ('pending', 'retrying');
 CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'sending';
 CREATE INDEX deliveries_held ON deliveries (lane) WHERE state = 'held';
-CREATE INDEX deliveries_deadline ON deliveries (deadline_at) WHERE state IN ('unmatched', 'pending', 'retrying', 'held');
+-- (In the order of the alphabet, dead and delivered come first: a list of four states costs SQLite a table for every row.)
+CREATE INDEX deliveries_deadline ON deliveries (deadline_at) WHERE state > 'delivered' AND state <> 'sending';
 
 -- One try each; append-only.
 CREATE TABLE attempts (
@@ -155,7 +157,7 @@ CREATE TABLE attempts (
     revision INTEGER NOT NULL,               -- which revision of the event was tried
     error TEXT,                             -- the destination's words
     PRIMARY KEY (business_id, delivery_id, number)
-) WITHOUT ROWID, STRICT;
+) STRICT;
 
 -- One per reporting call or item; append-only. What came of it is derived by record_view.
 CREATE TABLE records (
@@ -176,8 +178,8 @@ CREATE TABLE records (
     ad_id TEXT,
     payload TEXT,
     PRIMARY KEY (business_id, id)
-) WITHOUT ROWID, STRICT;
-CREATE INDEX records_event ON records (business_id, event_row) WHERE event_row IS NOT NULL;
+) STRICT;
+CREATE INDEX records_event ON records (business_id, event_row);
 
 -- What would resolve an unmatched event: a landing with this ref, or a link of this kind and id.
 CREATE TABLE waits (

@@ -1,0 +1,136 @@
+"""How fast the store alone is: takes by group commit, claim and settle, on both engines.
+
+    python -m bench.store [--seconds 3] [--producers 64] [sqlite:///… | postgresql://…]
+
+Without a URL: SQLite in a temporary directory, and PostgreSQL where one can be found. Every commit is durable (fsync on).
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import resource
+import secrets
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import uvloop
+
+from collector.attribution import Click
+from collector.event import Event
+from collector.store.face import Attempt, Delivery, Record, Settlement
+from collector.store.opening import Store, open_store
+from tests import postgres
+
+BUSINESS = "7a0f3c52-1c7e-4a53-9a55-3f1a4a5f0b11"
+LANE = f"meta:{BUSINESS}:whatsapp:server"
+CLICK = Click("trk_" + "a" * 20, "snd_" + "b" * 20, "ARAkLkA8rmlFeiCktEJQ-QTwRiyYHAFDLMNDBH0CD3qpjd0HR4irJ6LEkR7JwFF4XvnO2E4Nx0-eM-GABDLOPaOdRMv" + "c" * 40, "120210000000000000")
+CUSTOM = json.dumps({"currency": "BRL", "value": 129.9, "content_type": "product", "contents": [{"id": f"sku-{i}", "quantity": 1, "item_price": 43.3} for i in range(3)]})
+PAYLOAD = json.dumps({"event_name": "Purchase", "event_time": 1_760_000_000, "payload": json.loads(CUSTOM), "attribution": {"ad_id": CLICK.ad_id}})
+
+
+def make(run: str, number: int, state: str) -> tuple[Event, Delivery, Record]:
+    """A Purchase of a usual size with random ids."""
+    now = time.time_ns() // 1_000_000
+    id = f"{now:012x}{secrets.token_hex(10)}"
+    event_id = f"{run}-{secrets.token_hex(6)}-{number}"
+    event = Event(
+        business_id=BUSINESS, id=id, event_name="Purchase", event_id=event_id, event_at=now, received_at=now, click=CLICK,
+        custom_data=CUSTOM, currency="BRL", value_micros=129_900_000, order_id=event_id, digest=secrets.token_hex(16),
+    )  # fmt: skip
+    delivery = Delivery(
+        business_id=BUSINESS, id=id, destination="meta", lane=LANE, state="sending" if state == "sending" else "pending",
+        attempts=int(state == "sending"), lease_ms=60_000 if state == "sending" else None, due_at=now, deadline_at=now + 6 * 86_400_000,
+    )  # fmt: skip
+    record = Record(
+        business_id=BUSINESS, id=f"{now:012x}{secrets.token_hex(10)}", received_at=now, event_row=id, event_name="Purchase", event_id=event_id,
+        click=CLICK, payload=PAYLOAD,
+    )  # fmt: skip
+    return event, delivery, record
+
+
+async def takes(store: Store, producers: int, seconds: float, state: str) -> None:
+    """Producers that each wait for their commit before the next event."""
+    version = await store.directory.version()
+    run, numbers, waits = secrets.token_hex(4), itertools.count(), []
+    store.writer.batches = store.writer.committed = 0
+    end = time.monotonic() + seconds
+
+    async def produce() -> None:
+        while (begin := time.monotonic()) < end:
+            taken = await store.ledger.take(*make(run, next(numbers), state), (), version)
+            assert taken.won
+            waits.append(time.monotonic() - begin)
+
+    begin, cpu = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF)
+    await asyncio.gather(*(produce() for _ in range(producers)))
+    took, after = time.monotonic() - begin, resource.getrusage(resource.RUSAGE_SELF)
+    waits.sort()
+    used = after.ru_utime + after.ru_stime - cpu.ru_utime - cpu.ru_stime
+    print(
+        f"  take {state:8} {len(waits) / took:9,.0f}/s  p50 {waits[len(waits) // 2] * 1e3:5.1f} ms  p99 {waits[len(waits) * 99 // 100] * 1e3:6.1f} ms"
+        f"  {store.writer.committed / store.writer.batches:5.0f} takes/transaction  {used / len(waits) * 1e6:4.0f} µs CPU each"
+    )
+
+
+async def drain(store: Store, batch: int, workers: int, limit: int) -> None:
+    """Claim and settle what the takes left."""
+    done = 0
+
+    async def work() -> None:
+        nonlocal done
+        while done < limit and (claimed := await store.outbox.claim(LANE, batch, 60_000)):
+            settled = await store.outbox.settle([_delivered(claim.delivery) for claim in claimed])
+            assert all(settled)
+            done += len(claimed)
+
+    begin = time.monotonic()
+    await asyncio.gather(*(work() for _ in range(workers)))
+    print(f"  claim+settle  {done / (time.monotonic() - begin):9,.0f}/s  batch {batch} × {workers}, {done} deliveries")
+
+
+def _delivered(delivery: Delivery) -> Settlement:
+    attempt = Attempt(
+        business_id=delivery.business_id, delivery_id=delivery.id, number=delivery.attempts, trigger="first", at=1, outcome="accepted",
+        http_status=200, duration_ms=150, reference="A1b2C3d4E5f6", answer='{"events_received":50}',
+    )  # fmt: skip
+    return Settlement(attempt=attempt, state="delivered", reason=None, due_at=delivery.due_at, reference="A1b2C3d4E5f6")
+
+
+async def measure(url: str, producers: int, seconds: float) -> None:
+    """All figures of one engine."""
+    print(url.partition("?")[0].split("@")[0])
+    async with open_store(url, serving=True) as store:
+        await takes(store, producers, 0.5, "sending")
+        await takes(store, producers, seconds, "sending")
+        await takes(store, producers, seconds, "pending")
+        for batch, workers in ((50, 2), (500, 2)):
+            await drain(store, batch, workers, 20_000)
+
+
+def _urls(given: str | None, stack: ExitStack) -> Iterator[str]:
+    if given:
+        yield given
+        return
+    yield f"sqlite:///{stack.enter_context(tempfile.TemporaryDirectory(prefix='bench-store-'))}/bench.db"
+    server = stack.enter_context(postgres.running_server())
+    if server is not None:
+        yield stack.enter_context(server.database())
+
+
+def main() -> None:
+    """Measure each engine in turn."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url", nargs="?")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--producers", type=int, default=64)
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        for url in _urls(options.url, stack):
+            uvloop.run(measure(url, options.producers, options.seconds))
+
+
+if __name__ == "__main__":
+    main()
