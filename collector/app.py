@@ -4,14 +4,16 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Final, Literal
 
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from collector.delivery import OnUnknown
 from collector.destinations import Destination
@@ -200,25 +202,55 @@ async def open_application(settings: Settings, role: Role, on_unknown: OnUnknown
         yield Starlette(routes=routes(house, role))
 
 
-def server(app: Starlette, settings: Settings, host: str, port: int) -> uvicorn.Server:
-    """The HTTP server of one process, as measured: uvloop, httptools, no line a request."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            http="httptools",
-            access_log=False,
-            log_config=None,
-            lifespan="off",
-            server_header=False,
-            date_header=False,
-            backlog=BACKLOG,
-            proxy_headers=bool(settings.forwarded_allow_ips),
-            forwarded_allow_ips=list(settings.forwarded_allow_ips) or None,
-            timeout_graceful_shutdown=int(STOP_SECONDS),
+class Server(uvicorn.Server):
+    """One HTTP server, as measured: uvloop, httptools, no line a request. Signals are `run`'s business: several may share a process."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int, trusted_proxies: tuple[str, ...] = ()) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                http="httptools",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                date_header=False,
+                backlog=BACKLOG,
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=list(trusted_proxies) or None,
+                timeout_graceful_shutdown=int(STOP_SECONDS),
+            )
         )
-    )
+
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+
+async def run(servers: Sequence[Server]) -> bool:
+    """Serve until SIGINT or SIGTERM, or until one server ends; the rest end softly then. False when one could not start."""
+
+    def stop() -> None:
+        for each in servers:
+            each.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    tasks = [asyncio.create_task(each.serve()) for each in servers]
+    for task in tasks:
+        task.add_done_callback(lambda _: stop())
+    await asyncio.gather(*tasks)
+    return all(each.started for each in servers)
 
 
 def serve(settings: Settings, *, host: str, port: int, role: Role, on_unknown: OnUnknown) -> int:
@@ -226,20 +258,14 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, on_unknown: O
 
     Raises errors.SettingsError when it cannot start.
     """
-
     if role != "all" and settings.database_url.startswith("sqlite"):
         raise SettingsError(
             [f"--role {role} needs PostgreSQL (COLLECTOR_DATABASE_URL): on SQLite one process does it all"]
         )
 
-    async def run() -> bool:
+    async def main() -> bool:
         async with open_application(settings, role, on_unknown) as app:
-            web = server(app, settings, host, port)
-            await web.serve()
-            return web.started
+            return await run([Server(app, host, port, settings.forwarded_allow_ips)])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # The server raises the signal again when it has stopped; by default that would end us before the lanes are settled.
-        signal.signal(number, lambda *_: None)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return 0 if runner.run(run()) else 1
+        return 0 if runner.run(main()) else 1
