@@ -1,6 +1,7 @@
 """`collector demo`: the whole way on one machine, with nothing configured."""
 
 import asyncio
+import json
 import os
 import socket
 import tempfile
@@ -51,7 +52,7 @@ def demo_command(once: bool, port: int, as_json: bool) -> None:
         tempfile.TemporaryDirectory(prefix="collector-demo-") as directory,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        done = runner.run(_demo(Path(directory), ports, once))
+        done = runner.run(_demo(Path(directory), ports, once, as_json))
     raise SystemExit(0 if done else 1)
 
 
@@ -68,7 +69,7 @@ def free_port(wanted: int) -> int:
     raise click.ClickException(f"no free port near {wanted}")
 
 
-async def _demo(directory: Path, ports: list[int], once: bool) -> bool:
+async def _demo(directory: Path, ports: list[int], once: bool, as_json: bool) -> bool:
     from collector.app import Server, open_application, run
     from collector.sandbox import create_sandbox
     from collector.sandbox.shop import ShopSettings, create_shop
@@ -103,13 +104,19 @@ async def _demo(directory: Path, ports: list[int], once: bool) -> bool:
             Server(shop, "127.0.0.1", shop_port),
         ]
         task = asyncio.create_task(run(servers))
-        await asyncio.wait({task, asyncio.gather(*(each.up.wait() for each in servers))}, return_when="FIRST_COMPLETED")
+        for each in servers:
+            await each.up.wait()
         if once:
-            told = await _play(link, collector_origin, business_id, sandbox_url)
+            told = await _play(link, collector_origin, business_id, sandbox_url, as_json)
             for each in servers:
                 each.should_exit = True
             return await task and told
-        _invite(link, sandbox_url, collector_origin)
+        shown = {
+            "campaign_link": link,
+            "sandbox": sandbox_url.replace("127.0.0.1", "localhost"),
+            "collector": collector_origin,
+        }
+        click.echo(json.dumps(shown) if as_json else INVITATION.format(**shown))
         return await task
 
 
@@ -138,30 +145,34 @@ async def _set_up(settings: "Settings", shop_origin: str) -> tuple[str, str]:
     return row.business_id, api_key
 
 
-async def _play(link: str, collector_origin: str, business_id: str, sandbox_url: str) -> bool:
+async def _play(link: str, collector_origin: str, business_id: str, sandbox_url: str, as_json: bool) -> bool:
     from collector.sandbox.story import StoryBroken, play
 
+    steps: list[str] = []
+    fault: str | None = None
     try:
-        await play(link, collector_origin, business_id, sandbox_url, lambda line: click.echo(f"  ✓ {line}"))
+        async for step in play(link, collector_origin, business_id, sandbox_url):
+            steps.append(step)
+            if not as_json:
+                click.echo(f"  ✓ {step}")
     except StoryBroken as broken:
-        click.echo(f"  ✗ {broken}", err=True)
-        return False
-    click.echo("The loop is closed.")
-    return True
+        fault = str(broken)
+    if as_json:
+        click.echo(json.dumps({"ok": fault is None, "steps": steps, "error": fault}))
+    else:
+        click.echo("The loop is closed." if fault is None else f"  ✗ {fault}", err=fault is not None)
+    return fault is None
 
 
-def _invite(link: str, sandbox_url: str, collector_origin: str) -> None:
-    click.echo(
-        f"""
+INVITATION = """
 The collector runs, with a stand-in for Meta and a small shop. Nothing leaves this machine.
 
   1. Open the campaign link, as an ad would:
-     {link}
+     {campaign_link}
   2. Look at a product, buy it.
   3. Watch the events arrive at Meta's stand-in:
-     {sandbox_url.replace("127.0.0.1", "localhost")}
+     {sandbox}
 
-  The collector itself: {collector_origin}/readyz
+  The collector itself: {collector}/readyz
   Stop with Ctrl+C; nothing is kept.
 """
-    )

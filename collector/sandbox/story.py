@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,10 +53,8 @@ class Shopper:
         return answer
 
 
-async def play(
-    campaign_link: str, collector_origin: str, business_id: str, sandbox_url: str, tell: Callable[[str], None]
-) -> None:
-    """Play it, telling each step. Raises StoryBroken at the first that fails."""
+async def play(campaign_link: str, collector_origin: str, business_id: str, sandbox_url: str) -> AsyncIterator[str]:
+    """Play it, telling each step that came out right. Raises StoryBroken at the first that does not."""
     landing = urlsplit(campaign_link)
     shop = f"{landing.scheme}://{landing.netloc}"
     click = dict(pair.split("=", 1) for pair in landing.query.split("&"))["ctwa_clid"]
@@ -65,23 +63,23 @@ async def play(
         shopper = Shopper(client, shop)
         page = await shopper.visit(campaign_link)
         _must(f"{collector_origin}/cnct.js" in page.text, "the landing page carries the script tag")
-        tell("A shopper taps the ad and lands on the shop.")
+        yield "A shopper taps the ad and lands on the shop."
         body = {"query": landing.query, "page_url": campaign_link, "at_ms": int(time.time() * 1000)}
         landed = await shopper.script(f"{edge}/landing", body)
         _must(landed.status_code == 200 and "cnct" in shopper.cookies, f"the landing sets the cookie ({landed.text})")
-        tell("The collector signs the click into the cookies cnct and cnct_ref.")
+        yield "The collector signs the click into the cookies cnct and cnct_ref."
 
         product = await _view(shopper, shop, page.text, edge)
-        tell(f"The shopper looks at {product}: ViewContent.")
+        yield f"The shopper looks at {product}: ViewContent."
         order_id = await _buy(shopper, shop, product)
         report = await _until(client, shopper, f"{shop}/orders/{order_id}/report")
-        tell(f"Order {order_id}: the shop's server calls the hook and hears {report}.")
+        yield f"Order {order_id}: the shop's server calls the hook and hears {report}."
         seen = (await client.get(f"{sandbox_url}/sandbox/events")).json()["events"]
         for name in ("ViewContent", "Purchase"):
             found = [each["event"] for each in seen if each["event"]["event_name"] == name]
             _must(len(found) == 1, f"Meta's stand-in has one {name}, not {len(found)}")
             _must(found[0]["user_data"].get("ctwa_clid") == click, f"the {name} carries the ad's click id")
-        tell("Meta's stand-in has ViewContent and Purchase, each once, with the ad's click id.")
+        yield "Meta's stand-in has ViewContent and Purchase, each once, with the ad's click id."
 
 
 async def _view(shopper: Shopper, shop: str, landing_html: str, edge: str) -> str:
