@@ -30,14 +30,15 @@ def set_(business_id: str, destination: str, connectly_business_id: str | None, 
     """
     if (destination == "connectly") != (connectly_business_id is not None):
         raise Misused("connectly needs --connectly-business-id, and meta does not take it")
-    token = read_secret("Connectly's API key") if connectly_business_id is not None else ""
+    account = connectly_business_id and onboarding.checked_uuid("connectly_business_id", connectly_business_id)
+    token = read_secret("Connectly's API key") if account else ""
 
     async def work(session: Session) -> BusinessRow:
         return await onboarding.set_destination(
             session.directory,
             session.vault,
             business_id=business_id,
-            connectly_business_id=connectly_business_id,
+            connectly_business_id=account,
             token=token,
             now=session.now,
         )
@@ -46,7 +47,7 @@ def set_(business_id: str, destination: str, connectly_business_id: str | None, 
     told = {
         "business_id": row.business_id,
         "destination": row.destination,
-        "connectly_business_id": connectly_business_id,
+        "connectly_business_id": account,
     }
-    text = [("Business", row.name), ("Destination", row.destination), ("Account", connectly_business_id)]
+    text = [("Business", row.name), ("Destination", row.destination), ("Account", account)]
     answer(as_json, told, fields(text))

@@ -49,9 +49,11 @@ async def create_business(
     Where another business has the cookie name on that domain, the cookie is called `cnct_<last 6 of the id>`. Raises `InvalidField`, `Taken`.
     """
     known = (await store.snapshot()).businesses
+    if business_id is None:
+        business_id = str(uuid.UUID(bytes=random(16), version=4))
     row = _checked(
         face.BusinessRow(
-            business_id=_business_id(business_id, random),
+            business_id=checked_uuid("business_id", business_id),
             name=name,
             origins=_origins(origins),
             destination=destination,
@@ -107,11 +109,12 @@ def tag(row: face.BusinessRow, public_url: str) -> str:
     return f'<script async src="{html.escape(public_url)}/cnct.js" data-business="{row.business_id}"{cookie}></script>'
 
 
-def _business_id(text: str | None, random: Random) -> str:
+def checked_uuid(field: str, text: str) -> str:
+    """A UUID as 36 lowercase characters. Raises `InvalidField`."""
     try:
-        return str(uuid.UUID(text) if text is not None else uuid.UUID(bytes=random(16), version=4))
+        return str(uuid.UUID(text))
     except ValueError:
-        raise InvalidField("business_id", "must be a UUID") from None
+        raise InvalidField(field, "must be a UUID") from None
 
 
 def _origins(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -192,10 +195,7 @@ async def set_destination(
     find_business((await store.snapshot()).businesses, business_id)
     if connectly_business_id is None:
         return await change_business(store, business_id, destination="meta")
-    try:
-        account = str(uuid.UUID(connectly_business_id))
-    except ValueError:
-        raise InvalidField("connectly_business_id", "must be the UUID that Connectly gave") from None
+    account = checked_uuid("connectly_business_id", connectly_business_id)
     sealed = vault.seal(_checked_token(token), (business_id, "connectly"))
     await store.put_channel(
         face.ChannelRow(

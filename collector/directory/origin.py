@@ -2,6 +2,8 @@
 
 import ipaddress
 import re
+from functools import cache
+from typing import Any
 from urllib.parse import urlsplit
 
 from collector.errors import InvalidField
@@ -68,11 +70,16 @@ def cookie_domain(origin: str) -> str | None:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        from publicsuffixlist import PublicSuffixList  # reads its list when made: commands that need none start faster
-
-        domain: str | None = PublicSuffixList().privatesuffix(host)
+        domain: str | None = _suffixes().privatesuffix(host)
         return domain
     return None
+
+
+@cache
+def _suffixes() -> Any:
+    from publicsuffixlist import PublicSuffixList  # reads its list when made: commands that need none start faster
+
+    return PublicSuffixList()
 
 
 def checked_domain(text: str, origin: str) -> str | None:

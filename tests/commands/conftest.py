@@ -1,0 +1,45 @@
+"""Run commands in this process, on a data directory of the test's own."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from collector.commands import main
+
+Run = Callable[..., Result]
+Tell = Callable[..., Any]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """`run("business", "list", env={…}, stdin="…")` gives click's result: exit code, both streams."""
+
+    def invoke(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Result:
+        environ = {"COLLECTOR_DATA_DIR": str(tmp_path / "data"), **(env or {})}
+        return CliRunner(env=environ).invoke(main, arguments, input=stdin, prog_name="collector")
+
+    return invoke
+
+
+@pytest.fixture
+def tell(run: Run) -> Tell:
+    """The JSON answer of a command that must succeed and say nothing else."""
+
+    def told(*arguments: str, **options: Any) -> Any:
+        result = run(*arguments, "--json", **options)
+        assert (result.exit_code, result.stderr) == (0, ""), result.output
+        assert result.stdout.count("\n") == 1
+        return json.loads(result.stdout)
+
+    return told
+
+
+@pytest.fixture
+def shop(tell: Tell) -> str:
+    """The id of a business."""
+    created = tell("business", "create", "Coffee Shop", "--origin", "https://coffee.example")
+    return str(created["business_id"])
