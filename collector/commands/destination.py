@@ -11,7 +11,7 @@ from collector.store.face import BusinessRow
 
 @click.group("destination")
 def destination_command() -> None:
-    """Choose who takes a business's events: Meta itself, or Connectly."""
+    """Choose who takes the events: Meta itself or Connectly."""
 
 
 @destination_command.command("set")

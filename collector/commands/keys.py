@@ -11,7 +11,7 @@ from collector.settings import load
 
 @click.group("keys")
 def keys_command() -> None:
-    """Look after the master keys, which sign cookies and encrypt tokens."""
+    """Look after the keys that sign cookies and seal tokens."""
 
 
 @keys_command.command("rotate")
