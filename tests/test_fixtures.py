@@ -54,6 +54,15 @@ def test_the_opt_out_skips_on_a_developers_machine(pytester: pytest.Pytester, mo
     pytester.runpytest_inprocess().assert_outcomes(skipped=1)
 
 
+def test_no_setting_of_the_developers_own_reaches_a_test(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLLECTOR_GRAPH_URL", "https://graph.example")
+    pytester.makeconftest("from tests.conftest import *")
+    pytester.makepyfile("import os\ndef test_it(): assert 'COLLECTOR_GRAPH_URL' not in os.environ")
+    pytester.runpytest_inprocess("-p", "no:playwright").assert_outcomes(passed=1)  # its hook cannot nest
+
+
 def test_a_process_is_ready_when_its_port_is_and_gone_when_the_block_ends(free_port: int, tmp_path: Path) -> None:
     with running(sys.executable, "-m", "http.server", str(free_port), "--bind", "127.0.0.1", cwd=tmp_path) as process:
         process.wait_for_listener(free_port)
