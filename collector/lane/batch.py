@@ -17,6 +17,9 @@ LOG = logging.getLogger(__name__)
 SETTLE_SECONDS: Final = 5.0
 """What must be left of a lease beyond the longest request, to write down what came of it."""
 
+SETTLED_AT_ONCE: Final = 250
+"""Events settled in one call: lanes must not fill the writer's queue, which fresh events need too."""
+
 T = TypeVar("T")
 
 
@@ -161,8 +164,11 @@ class Batch:
         return Ending(claim, outcome, decision, word)
 
     async def _settle(self, endings: Sequence[Ending], asked: Asked) -> None:
-        if not endings:
-            return
+        for start in range(0, len(endings), SETTLED_AT_ONCE):
+            async with self._kit.settling:
+                await self._settle_some(endings[start : start + SETTLED_AT_ONCE], asked)
+
+    async def _settle_some(self, endings: Sequence[Ending], asked: Asked) -> None:
         settlements = [_settlement(ending, asked) for ending in endings]
         kept = await insist(self._kit, lambda: self._kit.outbox.settle(settlements))
         for ending, settlement, ours in zip(endings, settlements, kept or (), strict=False):

@@ -171,6 +171,7 @@ class Kit:
         self.counters = Counters()
         self.clicks = RefusedClicks(limits.refused_clicks)
         self.patience = Patience()
+        self.settling = asyncio.Semaphore(2)  # one commit under way, one being gathered
         self.closing = False
         self.slots = 0
         self.empty = asyncio.Event()
