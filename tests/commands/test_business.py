@@ -174,6 +174,19 @@ def test_a_taken_cookie_name_is_refused(run: Run, tell: Tell, shop: str) -> None
     assert "another business's" in result.stderr
 
 
+@pytest.mark.parametrize("wide_first", [True, False])
+def test_a_host_below_a_domain_does_not_share_its_cookie_name(run: Run, tell: Tell, wide_first: bool) -> None:
+    wide = tell("business", "create", "Wide", "--origin", "https://merchant.example")["business_id"]
+    narrow = tell("business", "create", "Narrow", "--origin", "https://www.merchant.example")["business_id"]
+    tell("business", "set", narrow, "--cookie-domain", "none")
+    if not wide_first:
+        tell("business", "set", wide, "--cookie-name", "other")
+        tell("business", "set", narrow, "--cookie-name", "cnct")
+    result = run("business", "set", narrow if wide_first else wide, "--cookie-name", "cnct")
+    assert result.exit_code == 1
+    assert "another business's" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [

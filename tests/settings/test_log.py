@@ -79,6 +79,7 @@ def test_what_looks_like_a_secret_is_cut_wherever_it_stands(
     logging.getLogger("x").info("said %s", text, extra={"also": {"deep": [text]}, "object": Exception(text)})
     told = line(stream)
     assert core not in stream.getvalue()
+    assert told["message"].startswith("said " + around.partition("%s")[0])
     assert "[redacted]" in told["message"]
     assert "[redacted]" in told["also"]["deep"][0]
     assert "[redacted]" in told["object"]
