@@ -10,8 +10,14 @@ FUNCTION_LINES = 60
 EMPTY_NAMES = frozenset("base common core helper helpers manager managers misc util utils".split())
 
 OUTBOX = "outbox.sql"
-EVERY_BUSINESS = re.compile(r"^-- every business: \S", re.MULTILINE)
-"""A statement outside the outbox that serves all businesses at once gives its reason in a line that starts so."""
+FOR_ALL_BUSINESSES = frozenset("version raise_version businesses channels api_keys resolvable forget_landings".split())
+"""The directory is loaded whole at one version; housekeeping sweeps all. Nothing else outside the outbox may look across businesses."""
+ONE_BUSINESS = (
+    re.compile(r":business_id\b"),
+    # A batch, one row each: its first column is the business.
+    re.compile(r"\bbusiness_id = value ->> 0\b.*each\(:rows\)|each\(:rows\).*\bbusiness_id = value ->> 0\b", re.DOTALL),
+    re.compile(r"INSERT INTO \w+ \(\s*business_id,.*SELECT\s+value ->> 0,.*FROM each\(:rows\)", re.DOTALL),
+)
 
 FOREIGN = re.compile(
     r"/wor[k]/|(?<![\w-])shared/(?:reference|seeds|cases|hooks)|(?<![\w-])shared/[A-Z]|\bDESIGN\.md|\bEXAMPLES\.md"
@@ -64,13 +70,13 @@ def statements(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def unscoped_statements(root: Path) -> list[str]:
-    """Every statement is limited to one business by a parameter, the dispatcher's excepted."""
+    """Every statement takes the business as a parameter, alone or in each row of a batch; the dispatcher's are excepted."""
     return [
-        f"{path.name}: {name} has no parameter business_id"
+        f"{path.name}: {name} does not take the business"
         for path in sorted((root / "collector" / "store" / "sql").rglob("*.sql"))
         if path.name != OUTBOX
         for name, text in statements(path)
-        if not re.search(r"[:@$]business_id\b", text) and not EVERY_BUSINESS.search(text)
+        if name not in FOR_ALL_BUSINESSES and not any(pattern.search(text) for pattern in ONE_BUSINESS)
     ]
 
 

@@ -111,6 +111,14 @@ def test_the_project_stands_by_itself() -> None:
             "collector.store.writer:1 imports collector.store.sqlite",
         ),
         (
+            import_rules.concrete_names,
+            {
+                "match": "from collector.store.opening import open_store",
+                "store/opening": "import collector.store.sqlite",
+            },
+            "collector.match:1 imports collector.store.opening",
+        ),
+        (
             import_rules.strayed_libraries,
             {"destinations/meta": "from httpx import AsyncClient"},
             "collector.destinations.meta:1 imports httpx",
@@ -153,16 +161,24 @@ def test_a_house_in_order_passes(tmp_path: Path, rule: Rule) -> None:
     assert rule(tmp_path) == []
 
 
-def test_a_statement_without_a_business_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "scoped"),
+    [
+        ("SELECT 1 FROM events WHERE business_id = :business_id", True),
+        ("SELECT business_id FROM events", False),
+        ("SELECT 1 FROM events WHERE id = :id ORDER BY business_id", False),
+        ("INSERT INTO links (business_id, id)\nSELECT value ->> 0, value ->> 1\nFROM each(:rows)", True),
+        ("INSERT INTO links (id, business_id)\nSELECT value ->> 0, value ->> 1\nFROM each(:rows)", False),
+        ("UPDATE events AS e SET state = value ->> 2 FROM each(:rows) WHERE e.business_id = value ->> 0", True),
+        ("UPDATE events AS e SET state = value ->> 2 FROM each(:rows) WHERE e.id = value ->> 1", False),
+    ],
+)
+def test_a_statement_that_does_not_take_the_business_is_found(tmp_path: Path, text: str, scoped: bool) -> None:
     folder = tmp_path / "collector" / "store" / "sql"
     folder.mkdir(parents=True)
     (folder / "outbox.sql").write_text("-- name: claim\nUPDATE deliveries SET state = 'sending';\n")
-    (folder / "ledger.sql").write_text(
-        "-- name: find\nSELECT 1 FROM events WHERE business_id = :business_id;\n"
-        "-- name: forget\n-- every business: retention is one rule for all\nDELETE FROM landings;\n"
-        "-- name: leak\nSELECT business_id FROM events;\n"
-    )
-    assert file_rules.unscoped_statements(tmp_path) == ["ledger.sql: leak has no parameter business_id"]
+    (folder / "ledger.sql").write_text(f"-- name: version\nSELECT version FROM directory;\n\n-- name: it\n{text};\n")
+    assert file_rules.unscoped_statements(tmp_path) == ([] if scoped else ["ledger.sql: it does not take the business"])
 
 
 def test_length_is_found_from_the_first_line_too_many(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_process_is_ready_when_its_port_is_and_gone_when_the_block_ends(free_p
 
 def test_a_process_that_ends_before_it_listens_shows_what_it_printed(free_port: int) -> None:
     with (
-        running(sys.executable, "-c", "raise SystemExit('no disk')") as process,
+        running(sys.executable, "-c", "raise SystemExit('no ' + 'disk')") as process,
         pytest.raises(AssertionError, match="no disk"),
     ):
         process.wait_for_listener(free_port)
