@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -107,15 +107,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     call_body_bytes: Annotated[
         int, Meta(ge=1024, le=2**26, description="Largest body of a conversion event or a link.")
     ] = 256 * 1024
-    bulk_body_bytes: Annotated[
-        int, Meta(ge=1024, le=2**26, description="Largest body of the events API and of webhooks.")
-    ] = 4 * 1024 * 1024
-    queue_rows: Annotated[
-        int, Meta(ge=1, le=10**6, description="Rows that may wait for the store's writer; beyond, calls hear 503.")
-    ] = 5000
-    queue_bytes: Annotated[
-        int, Meta(ge=2**20, le=2**32, description="Bytes that may wait for the store's writer; beyond, calls hear 503.")
-    ] = 16 * 1024 * 1024
     waiters: Annotated[
         int, Meta(ge=0, le=10**6, description="Calls that may wait for a verdict at once; further ones hear `pending`.")
     ] = 2000
@@ -128,7 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())}, …)"
 
 
-def _url(text: str, *, loopback: Callable[[str], bool]) -> SplitResult:
+def _check_url(text: str, *, loopback: Callable[[str], bool]) -> None:
     try:
         url = urlsplit(text)
         _ = url.port
@@ -140,7 +131,6 @@ def _url(text: str, *, loopback: Callable[[str], bool]) -> SplitResult:
         raise ValueError("must be a plain address: no user, no query, no fragment")
     if url.scheme == "http" and not loopback(url.hostname):
         raise ValueError("must be https: plain http goes to loopback only")
-    return url
 
 
 def is_loopback(host: str) -> bool:
@@ -157,7 +147,7 @@ def is_local(host: str) -> bool:
 
 
 def _api_url(text: str) -> str:
-    _url(text, loopback=is_loopback)
+    _check_url(text, loopback=is_loopback)
     return text.rstrip("/")
 
 
@@ -168,15 +158,12 @@ def _graph_url(text: str) -> str:
 
 
 def _public_url(text: str) -> str:
-    _url(text, loopback=is_local)
+    _check_url(text, loopback=is_local)
     return text.rstrip("/")
 
 
 def _database_url(text: str) -> str:
-    url = urlsplit(text)
-    if url.scheme == "sqlite" and not url.netloc and url.path.strip("/") and not url.query:
-        return text
-    if url.scheme in {"postgresql", "postgres"}:
+    if re.match(r"sqlite:///+[^/?]|postgres(ql)?://.", text):  # parsers' own complaints would repeat the password
         return text
     raise ValueError(
         "must be sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name"

@@ -29,11 +29,8 @@ BAD = {
     "COLLECTOR_RATE_IP_PER_MINUTE": "-1",
     "COLLECTOR_RATE_BUSINESS_PER_MINUTE": "many",
     "COLLECTOR_BROWSER_BODY_BYTES": "64 KiB",
-    "COLLECTOR_CALL_BODY_BYTES": "0",
-    "COLLECTOR_BULK_BODY_BYTES": "99999999999",
-    "COLLECTOR_QUEUE_ROWS": "5000.5",
-    "COLLECTOR_QUEUE_BYTES": "1",
-    "COLLECTOR_WAITERS": "-0x1",
+    "COLLECTOR_CALL_BODY_BYTES": "99999999999",
+    "COLLECTOR_WAITERS": "5000.5",
 }
 
 
@@ -131,6 +128,9 @@ def test_no_problem_repeats_a_secret() -> None:
         ("COLLECTOR_LOG_LEVEL", "INFO", "debug, info, warning, error"),
         ("COLLECTOR_WAIT_SECONDS", "inf", "60"),
         ("COLLECTOR_DATABASE_URL", "sqlite://", "sqlite:///"),
+        ("COLLECTOR_DATABASE_URL", "sqlite:////", "sqlite:///"),
+        ("COLLECTOR_DATABASE_URL", "sqlite://host/collector.db", "sqlite:///"),
+        ("COLLECTOR_DATABASE_URL", "postgresql://", "sqlite:///"),
         ("COLLECTOR_DATABASE_URL", "/var/lib/collector.db", "sqlite:///"),
     ],
 )
