@@ -126,23 +126,18 @@ class Connectly(Destination):
 
 
 def meta_event(body: dict[str, Any], business: Business, now: float) -> dict[str, Any]:
-    """The event that Connectly would send to Meta for a valid body; the ad id stays behind."""
+    """What Meta would get to judge of a valid body: items without an id are skipped, the ad id stays behind."""
     payload = body["payload"]
-    keys = ("currency", "value", "order_id", "content_type", "content_ids", "num_items")
-    custom = {key: payload[key] for key in keys if payload.get(key) is not None}
-    if contents := [item for item in payload.get("contents") or () if item.get("id")]:
-        custom["contents"] = contents
     return {
         "event_name": body["event_name"],
         "event_time": int(now) if payload.get("event_time") is None else payload["event_time"],
-        "event_id": payload.get("order_id"),
         "action_source": "business_messaging",
         "messaging_channel": "whatsapp",
         "user_data": {
             "whatsapp_business_account_id": business.waba_id,
             "ctwa_clid": body["attribution"]["meta_ctwa"]["ctwa_clid"],
         },
-        "custom_data": custom,
+        "custom_data": {key: payload.get(key) for key in ("currency", "value")},
     }
 
 

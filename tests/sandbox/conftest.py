@@ -1,7 +1,9 @@
 """A sandbox under a real server, and a client that speaks to it."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -53,6 +55,14 @@ class Sandbox:
     def _get(self, name: str, **query: Any) -> Json:
         answer: Json = self.client.get(f"/sandbox/{name}", params=query).raise_for_status().json()
         return answer
+
+
+def arrived(sandbox: Sandbox, count: int) -> None:
+    """Returns when so many requests have arrived."""
+    pause, deadline = threading.Event(), monotonic() + 10
+    while len(sandbox.requests()) < count:
+        assert monotonic() < deadline
+        pause.wait(0.01)
 
 
 @contextmanager

@@ -131,6 +131,11 @@ def test_a_business_may_have_another_whatsapp_account(sandbox: Sandbox) -> None:
     assert [sandbox.connectly(clicked(click)).status_code for click in ("OTHER", CLICK)] == [200, 400]
 
 
+def test_a_business_whose_account_has_no_dataset_is_not_found(sandbox: Sandbox) -> None:
+    sandbox.state(connectly={"businesses": {BUSINESS: {"waba_id": "100000000000098"}}})
+    assert sandbox.connectly(connectly()).status_code == 404
+
+
 def test_each_shape_of_an_error_body_carries_metas_words(sandbox: Sandbox) -> None:
     words = "Messaging Event Invalid Ctwa Clid"
     sandbox.state(connectly={"error_shape": "grpc"})

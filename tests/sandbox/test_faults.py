@@ -2,7 +2,6 @@
 
 import json
 import socket
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -12,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox.conftest import Sandbox
+from tests.sandbox.conftest import Sandbox, arrived
 from tests.sandbox.samples import BUSINESS, PAGE_DATASET, WHATSAPP_DATASET, connectly, messenger, whatsapp
 
 NewSandbox = Callable[..., AbstractContextManager[Sandbox]]
@@ -196,11 +195,3 @@ def send_alone(sandbox: Sandbox, event_id: str) -> httpx.Response:
     """Sends over a connection of its own."""
     with httpx.Client(base_url=sandbox.url, trust_env=False, timeout=10) as client:
         return Sandbox(client).graph(whatsapp(event_id=event_id))
-
-
-def arrived(sandbox: Sandbox, count: int) -> None:
-    """Returns when so many requests have arrived."""
-    pause, deadline = threading.Event(), monotonic() + 10
-    while len(sandbox.requests()) < count:
-        assert monotonic() < deadline
-        pause.wait(0.01)

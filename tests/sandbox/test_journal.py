@@ -1,8 +1,9 @@
 """What arrived can be read back: events, raw requests with their secrets, counts; and memory stays bounded."""
 
-import threading
+import http.client
+import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 
 import httpx
 import pytest
@@ -75,18 +76,16 @@ def test_a_choice_nobody_understands_is_refused(strict_sandbox: Sandbox, query: 
 
 
 def test_a_reader_can_wait_for_events(sandbox: Sandbox) -> None:
-    seen: list[int] = []
-
-    def wait() -> None:
-        with httpx.Client(base_url=sandbox.url, trust_env=False, timeout=20) as client:
-            seen.append(len(Sandbox(client).events(wait_ms=10_000, at_least=2)))
-
-    reader = threading.Thread(target=wait)
-    reader.start()
-    sandbox.graph(whatsapp(event_id="a"))
-    sandbox.graph(whatsapp(event_id="b"))
-    reader.join(10)
-    assert seen == [2]
+    address = httpx.URL(sandbox.url)
+    reader = http.client.HTTPConnection(address.host, address.port, timeout=20)
+    reader.connect()
+    reader.request("GET", "/sandbox/events?wait_ms=10000&at_least=2")
+    sandbox.summary()  # by now the reader's request is being served
+    for event_id in ("a", "b"):
+        sandbox.graph(whatsapp(event_id=event_id))
+    with closing(reader):
+        events = json.loads(reader.getresponse().read())["events"]
+    assert [event["event"]["event_id"] for event in events] == ["a", "b"]
 
 
 def test_a_wait_in_vain_ends(sandbox: Sandbox) -> None:
@@ -167,6 +166,7 @@ def test_a_thin_sandbox_remembers_ids_and_counts_alone(new_sandbox: NewSandbox) 
         assert sandbox.client.post(f"/v25.0/{WHATSAPP_DATASET}/events", json={"data": [1]}).status_code == 401
         assert sandbox.client.post("/v25.0/9/events", json={"data": [1]}, headers=BEARER).status_code == 400
         assert sandbox.graph(1).status_code == 400
+        assert sandbox.connectly([]).status_code == 400
 
 
 def test_advice_is_given_about_what_meta_takes_but_makes_little_of(sandbox: Sandbox) -> None:

@@ -73,7 +73,9 @@ def test_a_dataset_may_be_given_by_kind_and_asset(sandbox: Sandbox, kind: str, e
 
 def test_a_token_expires_and_recovers_without_losing_its_scopes(sandbox: Sandbox) -> None:
     sandbox.state(tokens={"sandbox-token": {"expired": True}})
-    assert sandbox.graph(whatsapp()).json()["error"]["error_subcode"] == 463
+    error = sandbox.graph(whatsapp()).json()["error"]
+    assert (error["code"], error["error_subcode"]) == (190, 463)
+    assert "Session has expired" in error["message"]
     sandbox.state(tokens={"sandbox-token": {"expired": False}})
     assert sandbox.graph(whatsapp()).status_code == 200
 
