@@ -3,9 +3,9 @@
 An engine knows transactions and no nouns. Statements live in `sql/*.sql`, written once for both dialects; the little that differs is
 rewritten here when they are loaded:
 
-- `each(:rows)` stands for any number of rows, `value ->> 3` for the fourth column of one. PostgreSQL gets them as one JSON parameter, which
-  is what the words mean there; SQLite gets `VALUES` and `column4`, which it runs faster than its JSON functions. Either way it is one
-  call for a whole batch, without Python's lock: nothing is done for each row;
+- `each` stands for any number of rows, whose columns the statement declares in lines "-- rows:". SQLite gets a list of `VALUES`,
+  PostgreSQL a JSON list for each column (the driver's arrays cost the event loop three times as much). Either way it is one call for a
+  whole batch, outside Python's lock: nothing is done for each row;
 - `:name` stays in SQLite and becomes `$n` in PostgreSQL;
 - `FOR UPDATE …` is dropped for SQLite, whose single writer locks everything by BEGIN IMMEDIATE.
 """
@@ -21,8 +21,7 @@ Rows: TypeAlias = list[Sequence[Any]]
 Params: TypeAlias = Mapping[str, Any]
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-_EACH = re.compile(r"each\(:rows\)")
-_COLUMN = re.compile(r"\bvalue ->> (\d+)")
+_ROWS = re.compile(r"^-- rows:(.*)$", re.MULTILINE)
 _LOCK = re.compile(r"\bFOR UPDATE( OF \w+)?( SKIP LOCKED)?")
 _PARAM = re.compile(r"(?<![:\w]):(\w+)")
 
@@ -47,7 +46,12 @@ class Interrupted(Exception):
 
 
 class Engine(Protocol):
-    """Runs named statements. Every method raises Interrupted when the database cannot answer now."""
+    """Runs named statements. Every method raises Interrupted when the database cannot answer now.
+
+    `writers` is how many group commits it can run at once.
+    """
+
+    writers: int
 
     async def read(self, name: str, params: Params | None = None) -> Rows:
         """Rows of a reading statement, as committed now."""
@@ -75,38 +79,55 @@ class Engine(Protocol):
         ...
 
 
-def load() -> dict[str, str]:
-    """All named statements, as they are written."""
-    statements: dict[str, str] = {}
+class Statement(msgspec.Struct, frozen=True, gc=False):
+    """A named statement as it is written, and the columns of `each`: name and type."""
+
+    text: str
+    columns: tuple[tuple[str, str], ...]
+
+
+def load() -> dict[str, Statement]:
+    """All named statements."""
+    statements: dict[str, Statement] = {}
     for file in sorted(files("collector.store").joinpath("sql").iterdir(), key=lambda file: file.name):
         parts = _NAME.split(file.read_text("utf-8"))[1:]
         for name, text in zip(parts[::2], parts[1::2], strict=True):
             if name in statements:
                 raise ValueError(f"statement {name} is written twice")
+            declared = " ".join(_ROWS.findall(text)).replace(",", " , ").split(" , ") if _ROWS.search(text) else []
+            columns = [column.strip().removeprefix(":").partition(" ") for column in declared]
             lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
-            statements[name] = "\n".join(lines).strip().removesuffix(";")
+            statements[name] = Statement(
+                "\n".join(lines).strip().removesuffix(";"), tuple((name, kind or "TEXT") for name, _, kind in columns)
+            )
     return statements
 
 
-def for_sqlite(text: str, rows: int = 0, width: int = 0) -> str:
-    """The statement in SQLite's dialect, for so many rows of so many columns; their values are positional parameters."""
-    values = ",".join([f"({','.join('?' * width)})"] * rows)
-    text = _COLUMN.sub(lambda found: f"column{int(found.group(1)) + 1}", _EACH.sub(f"(VALUES {values}) AS each", text))
-    return _LOCK.sub("", text)
+def for_sqlite(statement: Statement, rows: int) -> str:
+    """The statement in SQLite's dialect, for so many rows; their values are positional parameters, row by row."""
+    text = _LOCK.sub("", statement.text)
+    if not statement.columns:
+        return text
+    names = ", ".join(name for name, _ in statement.columns)
+    row = f"({', '.join('?' * len(statement.columns))})"
+    return f"WITH each ({names}) AS (VALUES {', '.join([row] * rows)})\n{text}"
 
 
-def for_postgres(text: str) -> tuple[str, tuple[str, ...]]:
-    """The statement in PostgreSQL's dialect and the names of its positional parameters."""
-    names: list[str] = []
+def for_postgres(statement: Statement) -> tuple[str, tuple[str, ...]]:
+    """The statement in PostgreSQL's dialect and the names of its parameters; with rows, there is one for each column, a JSON list."""
+    names = [name for name, _ in statement.columns]
+    if names:
+        lists = ", ".join(f"json_array_elements_text(CAST(${place} AS json))" for place in range(1, len(names) + 1))
+        typed = ", ".join(f"CAST({name} AS {kind})" for name, kind in statement.columns)
+        each = f"SELECT {typed} FROM ROWS FROM ({lists}) AS listed ({', '.join(names)})"  # noqa: S608  # all of it is ours
+        return f"WITH each ({', '.join(names)}) AS ({each})\n{statement.text}", ()
 
     def position(found: re.Match[str]) -> str:
-        name = found.group(1)
-        if name not in names:
-            names.append(name)
-        return f"${names.index(name) + 1}"
+        if found.group(1) not in names:
+            names.append(found.group(1))
+        return f"${names.index(found.group(1)) + 1}"
 
-    text = _EACH.sub("jsonb_array_elements(CAST(:rows AS jsonb)) AS each (value)", text)
-    return _PARAM.sub(position, text), tuple(names)
+    return _PARAM.sub(position, statement.text), tuple(names)
 
 
 def clean(value: Any) -> Any:

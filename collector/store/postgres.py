@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from collector.errors import SettingsError
-from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, clean, for_postgres, load, migrations, newer
+from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, for_postgres, load, migrations, newer
 from collector.store.face import StaleDirectory
 
 READERS = 4
@@ -22,11 +22,11 @@ COMMAND_SECONDS = 10.0
 # Locks of this schema only: several collectors may share a database. The class says whose locks they are ("cnct").
 _LOCK = "(1668178804, hashtext(current_schema()))"
 
-# Statements are written for their indexes. The planner, asked once while a table was empty, would keep a scan of the whole table
-# for ever; so it is not asked. SET LOCAL, because a pooler in between may hand each transaction to another server connection.
+# Statements are written for their indexes, and planning them anew each time would cost a quarter of a commit. SET LOCAL, because a
+# pooler in between may hand each transaction to another server connection.
 _BEGIN = f"""
 BEGIN;
-SET LOCAL plan_cache_mode = force_custom_plan;
+SET LOCAL plan_cache_mode = force_generic_plan;
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_bitmapscan = off;
 SET LOCAL enable_hashjoin = off;
@@ -44,10 +44,21 @@ _DATA_ERRORS = (
 
 
 class _Connection(asyncpg.Connection):
-    """A connection that is given back without a round trip: nothing here changes a session."""
+    """A connection that is given back without a round trip (nothing here changes a session) and that forgets its plans now and then."""
+
+    _begun = 0
 
     def get_reset_query(self) -> str:
         return ""
+
+    def begin(self, exclusive: bool) -> str:
+        """How to begin a transaction.
+
+        A plan made while a table was small can be a scan that is never revised; so all are dropped whenever their use has doubled.
+        """
+        self._begun += 1
+        begin = _BEGIN.format(kind="" if exclusive else "_shared")
+        return begin if self._begun & (self._begun - 1) else f"DISCARD PLANS;{begin}"
 
 
 @contextmanager
@@ -57,12 +68,16 @@ def _named_errors() -> Iterator[None]:
         yield
     except _DATA_ERRORS as error:
         raise BadRow(str(error)) from error
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise BadRow(str(error)) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise Interrupted(str(error) or type(error).__name__) from error
 
 
 class PostgresEngine:
     """Engine over a PostgreSQL database. Open it with `open_postgres`."""
+
+    writers = 2
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
@@ -77,9 +92,11 @@ class PostgresEngine:
 
     async def _fetch(self, connection: Any, name: str, params: Params) -> Rows:
         text, names = self._statements[name]
-        rows: Rows = await connection.fetch(
-            text, *[_json(params[name]) if name == "rows" else params[name] for name in names]
-        )
+        if "rows" in params:
+            values = [msgspec.json.encode(column).decode() for column in zip(*params["rows"], strict=True)]
+        else:
+            values = [params[name] for name in names]
+        rows: Rows = await connection.fetch(text, *values)
         return rows
 
     async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
@@ -87,7 +104,7 @@ class PostgresEngine:
         with _named_errors():
             async with self._pool.acquire() as connection:
                 try:
-                    await connection.execute(_BEGIN.format(kind="" if exclusive else "_shared"))
+                    await connection.execute(connection.begin(exclusive))
                     results = await self._run(connection, steps, version)
                     await connection.execute("COMMIT")
                 except BaseException:
@@ -134,24 +151,13 @@ class PostgresEngine:
             self._pool.terminate()
 
 
-def _json(rows: list[tuple[Any, ...]]) -> str:
-    """Rows as one JSON parameter. Text that PostgreSQL cannot keep is cleaned rather than refused."""
-    try:
-        packed = msgspec.json.encode(rows)
-    except UnicodeEncodeError:
-        packed = b"\\u0000"
-    except OverflowError as error:
-        raise BadRow(str(error)) from error
-    if b"\\u0000" in packed:
-        packed = msgspec.json.encode([tuple(map(clean, row)) for row in rows])
-    return packed.decode()
-
-
 async def _roll_back(connection: Any) -> None:
     """Leave no transaction open; a connection on which even that fails is cut, and the pool opens another."""
     try:
         if not connection.is_closed():
             await connection.execute("ROLLBACK", timeout=CONNECT_SECONDS)
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise BadRow(str(error)) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
         with suppress(asyncpg.InterfaceError):
             connection.terminate()
@@ -187,6 +193,8 @@ async def open_postgres(url: str) -> AsyncIterator[PostgresEngine]:
     )
     try:
         await pool
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise BadRow(str(error)) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         raise SettingsError(
             [f"COLLECTOR_DATABASE_URL: PostgreSQL cannot be reached: {str(error) or type(error).__name__}"]

@@ -12,7 +12,7 @@ from typing import IO, Any, Self
 import aiosqlite
 
 from collector.errors import SettingsError
-from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, clean, for_sqlite, load, migrations, newer
+from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, for_sqlite, load, migrations, newer
 from collector.store.face import StaleDirectory
 
 READERS = 3
@@ -53,7 +53,7 @@ def _named_errors() -> Iterator[None]:
         if isinstance(error, (sqlite3.OperationalError, sqlite3.IntegrityError, sqlite3.DataError)):
             raise BadRow(str(error)) from error
         raise Interrupted(str(error)) from error
-    except OverflowError as error:
+    except (OverflowError, UnicodeEncodeError) as error:
         raise BadRow(str(error)) from error
 
 
@@ -74,33 +74,31 @@ class _Statements:
 
     def __init__(self) -> None:
         self._written = load()
-        self._texts: dict[tuple[str, int, int], str] = {}
+        self._texts: dict[tuple[str, int], str] = {}
 
     def run(self, connection: sqlite3.Connection, name: str, params: Params) -> Rows:
         if "rows" not in params:
-            return connection.execute(self._text(name, 0, 0), params).fetchall()
+            return connection.execute(self._text(name, 0), params).fetchall()
         given, start = params["rows"], 0
         found: Rows = []
         while start < len(given):
             count = min(MOST_ROWS, 1 << (len(given) - start).bit_length() - 1)
             values = list(chain.from_iterable(given[start : start + count]))
-            text = self._text(name, count, len(values) // count)
-            try:
-                found += connection.execute(text, values).fetchall()
-            except UnicodeEncodeError:
-                found += connection.execute(text, list(map(clean, values))).fetchall()
+            found += connection.execute(self._text(name, count), values).fetchall()
             start += count
         return found
 
-    def _text(self, name: str, rows: int, width: int) -> str:
-        key = (name, rows, width)
+    def _text(self, name: str, rows: int) -> str:
+        key = (name, rows)
         if key not in self._texts:
-            self._texts[key] = for_sqlite(self._written[name], rows, width)
+            self._texts[key] = for_sqlite(self._written[name], rows)
         return self._texts[key]
 
 
 class SqliteEngine:
     """Engine over one SQLite file in WAL mode, every commit fsynced. Open it with `open_sqlite`."""
+
+    writers = 1
 
     def __init__(self, path: Path, clock: Callable[[], int]) -> None:
         self._path = path

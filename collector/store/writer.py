@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from collector.errors import InvalidField, Unavailable
-from collector.store.engine import BadRow, Engine, Interrupted, Rows, Step
+from collector.store.engine import BadRow, Engine, Interrupted, Rows, Step, clean
 from collector.store.face import StaleDirectory
 from collector.store.rows import Row
 
@@ -75,20 +75,19 @@ class Writer:
         self._size = 0
         self._wake = asyncio.Event()
         self._closing = False
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.batches = 0
         self.committed = 0
 
     async def __aenter__(self) -> "Writer":
-        self._task = asyncio.create_task(self._run(), name="store writer")
+        self._tasks = [asyncio.create_task(self._run(), name="store writer") for _ in range(self._engine.writers)]
         return self
 
     async def __aexit__(self, *error: object) -> None:
         """Commit what waits, then stop. What comes later is Unavailable."""
         self._closing = True
         self._wake.set()
-        if self._task is not None:
-            await self._task
+        await asyncio.gather(*self._tasks)
 
     async def submit(
         self,
@@ -167,8 +166,12 @@ class Writer:
                 batch.append(self._forget(queue.popleft()))
         return batch
 
-    async def _commit(self, batch: list[Op]) -> None:
-        """Commit a batch whatever comes: split it on bad data, retry it on trouble, drop from it what was prepared for another directory."""
+    async def _commit(self, batch: list[Op], cleaned: bool = False) -> None:
+        """Commit a batch whatever comes.
+
+        Bad data: clean the texts, then split the batch until only the guilty fails. Trouble: again, while there is patience. A changed
+        directory: without what was prepared for the old one.
+        """
         pause = FIRST_PAUSE_SECONDS
         while batch:
             version = max((op.version for op in batch if op.version is not None), default=None)
@@ -178,11 +181,16 @@ class Writer:
             except StaleDirectory as stale:
                 batch = _drop(batch, lambda op, now=stale.version: op.version not in (None, now), stale)  # type: ignore[misc]
             except BadRow as error:
+                if not cleaned:
+                    cleaned = True
+                    for op in batch:
+                        op.slots = tuple(tuple(tuple(map(clean, row)) for row in slot) for slot in op.slots)
+                    continue
                 if len(batch) == 1:
                     _fail(batch[0], InvalidField("event", f"cannot be stored ({error})"))
                     return
                 middle = len(batch) // 2
-                await self._commit(batch[:middle])
+                await self._commit(batch[:middle], cleaned)
                 batch = batch[middle:]
             except Interrupted as error:
                 now = self._monotonic()

@@ -1,12 +1,15 @@
 -- Statements of the Directory. Each change is followed by raise_version in the same commit.
 
 -- name: version
+-- every business: there is one directory.
 SELECT version FROM directory;
 
 -- name: raise_version
+-- every business: there is one directory.
 UPDATE directory SET version = version + 1;
 
 -- name: businesses
+-- every business: the serving processes hold them all in memory.
 SELECT
     business_id, name, origins, destination, cookie_name, cookie_domain, timezone, region, mode, test_event_code,
     consent_required, created_at
@@ -14,24 +17,26 @@ FROM businesses
 ORDER BY business_id;
 
 -- name: channels
+-- every business: the serving processes hold them all in memory.
 SELECT business_id, channel, asset_id, dataset_id, sealed_token, held, updated_at FROM channels ORDER BY business_id, channel;
 
 -- name: api_keys
+-- every business: the serving processes hold them all in memory; a key tells its business.
 SELECT business_id, key_id, name, digest, hint, created_at, expires_at, revoked_at FROM api_keys ORDER BY business_id, key_id;
 
 -- name: put_business
+-- rows: :business_id, :name, :origins, :destination, :cookie_name, :cookie_domain, :timezone, :region, :mode, :test_event_code,
+-- rows: :consent_required BIGINT, :created_at BIGINT
 -- Not where the cookie's name is taken on its domain: the two would read each other's cookie.
 INSERT INTO businesses (
     business_id, name, origins, destination, cookie_name, cookie_domain, timezone, region, mode, test_event_code,
     consent_required, created_at
 )
-SELECT
-    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-    value ->> 9, CAST(value ->> 10 AS BIGINT), CAST(value ->> 11 AS BIGINT)
-FROM each(:rows)
+SELECT *
+FROM each
 WHERE NOT EXISTS (
     SELECT 1 FROM businesses AS b
-    WHERE b.cookie_domain = value ->> 5 AND b.cookie_name = value ->> 4 AND b.business_id <> value ->> 0
+    WHERE b.cookie_domain = each.cookie_domain AND b.cookie_name = each.cookie_name AND b.business_id <> each.business_id
 )
 ON CONFLICT (business_id) DO UPDATE SET
     name = excluded.name,
@@ -47,10 +52,11 @@ ON CONFLICT (business_id) DO UPDATE SET
 RETURNING business_id;
 
 -- name: put_channel
+-- rows: :business_id, :channel, :asset_id, :dataset_id, :sealed_token, :updated_at BIGINT
 -- A channel that is set anew runs.
 INSERT INTO channels (business_id, channel, asset_id, dataset_id, sealed_token, held, updated_at)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, NULL, CAST(value ->> 5 AS BIGINT)
-FROM each(:rows)
+SELECT each.business_id, each.channel, each.asset_id, each.dataset_id, each.sealed_token, NULL, each.updated_at
+FROM each
 WHERE true
 ON CONFLICT (business_id, channel) DO UPDATE SET
     asset_id = excluded.asset_id,
@@ -64,11 +70,10 @@ ON CONFLICT (business_id, channel) DO UPDATE SET
 UPDATE channels SET held = CAST(:reason AS TEXT) WHERE business_id = :business_id AND channel = :channel;
 
 -- name: put_key
+-- rows: :business_id, :key_id, :name, :digest, :hint, :created_at BIGINT, :expires_at BIGINT, :revoked_at BIGINT
 INSERT INTO api_keys (business_id, key_id, name, digest, hint, created_at, expires_at, revoked_at)
-SELECT
-    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT),
-    CAST(value ->> 7 AS BIGINT)
-FROM each(:rows)
+SELECT *
+FROM each
 WHERE true
 ON CONFLICT (business_id, key_id) DO UPDATE SET
     name = excluded.name,

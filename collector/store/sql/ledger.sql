@@ -1,168 +1,176 @@
--- Statements of the Ledger, for both engines. `each(:rows)` is the JSON list of rows that the writer passes: one parameter and one
--- call for any number of rows. `WHERE true` tells SQLite's parser that ON CONFLICT does not belong to the join.
+-- Statements of the Ledger, for both engines. `each` holds any number of rows, whose columns the lines "rows" declare (TEXT where
+-- nothing else is said); see engine.py. `WHERE true` tells SQLite's parser that ON CONFLICT does not belong to a join.
 
 -- name: take_events
+-- rows: :business_id, :id, :event_name, :event_id, :event_at BIGINT, :received_at BIGINT, :channel, :source, :cnct_tracking_id,
+-- rows: :sendout_id, :ctwa_clid, :ad_id, :consent, :custom_data, :currency, :value_micros BIGINT, :user_data, :page_url,
+-- rows: :order_id, :test BIGINT, :digest, :revision BIGINT
 -- The unique key decides; who lost it finds out by take_standing.
 INSERT INTO events (
     business_id, id, event_name, event_id, event_at, received_at, channel, source,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
     user_data, page_url, order_id, test, digest, revision
 )
-SELECT
-    value ->> 0, value ->> 1, value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT), CAST(value ->> 5 AS BIGINT), value ->> 6,
-    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14,
-    CAST(value ->> 15 AS BIGINT), value ->> 16, value ->> 17, value ->> 18, CAST(value ->> 19 AS BIGINT), value ->> 20,
-    CAST(value ->> 21 AS BIGINT)
-FROM each(:rows)
+SELECT *
+FROM each
 WHERE true
 ON CONFLICT DO NOTHING;
 
 -- name: take_deliveries
+-- rows: :business_id, :id, :destination, :lane, :state, :reason, :revision BIGINT, :attempts BIGINT, :due_at BIGINT,
+-- rows: :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT
 -- Only for an event whose own row stands: a loser leaves no delivery. The lease counts from the store's clock.
 INSERT INTO deliveries (
     business_id, id, destination, lane, state, reason, revision, attempts, due_at, deadline_at, reference, error, lease_until
 )
 SELECT
-    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, CAST(value ->> 6 AS BIGINT),
-    CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT), value ->> 10, value ->> 11,
-    (SELECT now_ms()) + CAST(value ->> 12 AS BIGINT)
-FROM each(:rows)
-WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = value ->> 0 AND e.id = value ->> 1)
+    each.business_id, each.id, each.destination, each.lane, each.state, each.reason, each.revision,
+    each.attempts, each.due_at, each.deadline_at, each.reference, each.error,
+    (SELECT now_ms()) + each.lease_ms
+FROM each
+WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = each.business_id AND e.id = each.id)
 ON CONFLICT DO NOTHING;
 
 -- name: take_records
+-- rows: :business_id, :id, :received_at BIGINT, :source, :event_row, :event_name, :event_id, :duplicate BIGINT, :revision BIGINT,
+-- rows: :failure_stage, :error, :cnct_tracking_id, :sendout_id, :ctwa_clid, :ad_id, :payload
 -- Only with its event, like the delivery.
 INSERT INTO records (
     business_id, id, received_at, source, event_row, event_name, event_id, duplicate, revision, failure_stage, error,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
 )
-SELECT
-    value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT), value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), value ->> 9, value ->> 10, value ->> 11, value ->> 12,
-    value ->> 13, value ->> 14, value ->> 15
-FROM each(:rows)
-WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = value ->> 0 AND e.id = value ->> 4)
+SELECT *
+FROM each
+WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = each.business_id AND e.id = each.event_row)
 ON CONFLICT DO NOTHING;
 
 -- name: take_waits
+-- rows: :business_id, :event_row, :kind, :id
 -- Only with its event, like the delivery.
 INSERT INTO waits (business_id, event_row, kind, id)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3
-FROM each(:rows)
-WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = value ->> 0 AND e.id = value ->> 1)
+SELECT *
+FROM each
+WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = each.business_id AND e.id = each.event_row)
 ON CONFLICT DO NOTHING;
 
 -- name: take_standing
+-- rows: :business_id, :id, :event_name, :event_id
 -- The losers and who stands in their place: rows whose unique key belongs to another row.
-SELECT value ->> 1, s.*
-FROM each(:rows)
-JOIN stored_events AS s ON s.business_id = value ->> 0 AND s.event_name = value ->> 2 AND s.event_id = value ->> 3
-WHERE s.id <> value ->> 1;
+SELECT each.id, s.*
+FROM each
+JOIN stored_events AS s ON s.business_id = each.business_id AND s.event_name = each.event_name AND s.event_id = each.event_id
+WHERE s.id <> each.id;
 
 -- name: note_records
+-- rows: :business_id, :id, :received_at BIGINT, :source, :event_row, :event_name, :event_id, :duplicate BIGINT, :revision BIGINT,
+-- rows: :failure_stage, :error, :cnct_tracking_id, :sendout_id, :ctwa_clid, :ad_id, :payload
 -- The record of a call that stored no event, or of a repeat. Its id was minted before, so a second run changes nothing.
 INSERT INTO records (
     business_id, id, received_at, source, event_row, event_name, event_id, duplicate, revision, failure_stage, error,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
 )
-SELECT
-    value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT), value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), value ->> 9, value ->> 10, value ->> 11, value ->> 12,
-    value ->> 13, value ->> 14, value ->> 15
-FROM each(:rows)
+SELECT *
+FROM each
 WHERE true
 ON CONFLICT DO NOTHING;
 
 -- name: revise_deliveries
+-- rows: :business_id, :id, :old_state, :old_revision BIGINT, :old_attempts BIGINT, :destination, :lane, :state, :reason,
+-- rows: :revision BIGINT, :attempts BIGINT, :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :mark
 -- A corrected or released event: fenced by what the caller saw; the mark tells which of several wrote it.
 UPDATE deliveries SET
-    destination = value ->> 5,
-    lane = value ->> 6,
-    state = value ->> 7,
-    reason = value ->> 8,
-    revision = CAST(value ->> 9 AS BIGINT),
-    attempts = CAST(value ->> 10 AS BIGINT),
-    due_at = CAST(value ->> 11 AS BIGINT),
-    deadline_at = CAST(value ->> 12 AS BIGINT),
-    reference = value ->> 13,
-    error = value ->> 14,
-    lease_until = (SELECT now_ms()) + CAST(value ->> 15 AS BIGINT),
-    mark = value ->> 16
-FROM each(:rows)
-WHERE deliveries.business_id = value ->> 0
-    AND deliveries.id = value ->> 1
-    AND deliveries.state = value ->> 2
-    AND deliveries.revision = CAST(value ->> 3 AS BIGINT)
-    AND deliveries.attempts = CAST(value ->> 4 AS BIGINT);
+    destination = each.destination,
+    lane = each.lane,
+    state = each.state,
+    reason = each.reason,
+    revision = each.revision,
+    attempts = each.attempts,
+    due_at = each.due_at,
+    deadline_at = each.deadline_at,
+    reference = each.reference,
+    error = each.error,
+    lease_until = (SELECT now_ms()) + each.lease_ms,
+    mark = each.mark
+FROM each
+WHERE deliveries.business_id = each.business_id
+    AND deliveries.id = each.id
+    AND deliveries.state = each.old_state
+    AND deliveries.revision = each.old_revision
+    AND deliveries.attempts = each.old_attempts;
 
 -- name: revise_events
+-- rows: :business_id, :id, :mark, :event_at BIGINT, :channel, :source, :cnct_tracking_id, :sendout_id, :ctwa_clid, :ad_id,
+-- rows: :consent, :custom_data, :currency, :value_micros BIGINT, :user_data, :page_url, :order_id, :test BIGINT, :digest,
+-- rows: :revision BIGINT
 -- Whoever's mark stands writes the event's new content. The key and the arrival stay.
 UPDATE events SET
-    event_at = CAST(value ->> 3 AS BIGINT),
-    channel = value ->> 4,
-    source = value ->> 5,
-    cnct_tracking_id = value ->> 6,
-    sendout_id = value ->> 7,
-    ctwa_clid = value ->> 8,
-    ad_id = value ->> 9,
-    consent = value ->> 10,
-    custom_data = value ->> 11,
-    currency = value ->> 12,
-    value_micros = CAST(value ->> 13 AS BIGINT),
-    user_data = value ->> 14,
-    page_url = value ->> 15,
-    order_id = value ->> 16,
-    test = CAST(value ->> 17 AS BIGINT),
-    digest = value ->> 18,
-    revision = CAST(value ->> 19 AS BIGINT)
-FROM each(:rows)
-JOIN deliveries AS d ON d.business_id = value ->> 0 AND d.id = value ->> 1 AND d.mark = value ->> 2
+    event_at = each.event_at,
+    channel = each.channel,
+    source = each.source,
+    cnct_tracking_id = each.cnct_tracking_id,
+    sendout_id = each.sendout_id,
+    ctwa_clid = each.ctwa_clid,
+    ad_id = each.ad_id,
+    consent = each.consent,
+    custom_data = each.custom_data,
+    currency = each.currency,
+    value_micros = each.value_micros,
+    user_data = each.user_data,
+    page_url = each.page_url,
+    order_id = each.order_id,
+    test = each.test,
+    digest = each.digest,
+    revision = each.revision
+FROM each
+JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.id AND d.mark = each.mark
 WHERE events.business_id = d.business_id AND events.id = d.id;
 
 -- name: revise_records
+-- rows: :business_id, :id, :received_at BIGINT, :source, :event_row, :event_name, :event_id, :duplicate BIGINT, :revision BIGINT,
+-- rows: :failure_stage, :error, :cnct_tracking_id, :sendout_id, :ctwa_clid, :ad_id, :payload, :mark
 -- The record that came with a revision, where that revision stands.
 INSERT INTO records (
     business_id, id, received_at, source, event_row, event_name, event_id, duplicate, revision, failure_stage, error,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
 )
-SELECT
-    value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT), value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), value ->> 9, value ->> 10, value ->> 11, value ->> 12,
-    value ->> 13, value ->> 14, value ->> 15
-FROM each(:rows)
+SELECT *
+FROM each
 WHERE EXISTS (
-    SELECT 1 FROM deliveries AS d WHERE d.business_id = value ->> 0 AND d.id = value ->> 4 AND d.mark = value ->> 16
+    SELECT 1 FROM deliveries AS d WHERE d.business_id = each.business_id AND d.id = each.event_row AND d.mark = each.mark
 )
 ON CONFLICT DO NOTHING;
 
 -- name: revise_waits
+-- rows: :business_id, :id, :mark
 -- A revised event waits for nothing any more.
 DELETE FROM waits
 WHERE (business_id, event_row) IN (
     SELECT d.business_id, d.id
-    FROM each(:rows)
-    JOIN deliveries AS d ON d.business_id = value ->> 0 AND d.id = value ->> 1 AND d.mark = value ->> 2
+    FROM each
+    JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.id AND d.mark = each.mark
 );
 
 -- name: revised
+-- rows: :business_id, :id, :mark
 -- Whose mark stands.
-SELECT value ->> 2
-FROM each(:rows)
-JOIN deliveries AS d ON d.business_id = value ->> 0 AND d.id = value ->> 1 AND d.mark = value ->> 2;
+SELECT each.mark
+FROM each
+JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.id AND d.mark = each.mark;
 
 -- name: land
+-- rows: :business_id, :ref, :cnct_tracking_id, :sendout_id, :ctwa_clid, :ad_id, :at BIGINT, :consent, :page_url, :referrer
 -- Several visits of one ref in one batch are one row first (PostgreSQL refuses to update a row twice). min(consent) is the strictest
 -- word: denied, granted, pending, unknown sort in that order. The same instant again is the same visit, so a second run counts nothing.
 INSERT INTO landings (
     business_id, ref, cnct_tracking_id, sendout_id, ctwa_clid, ad_id, first_at, consent, page_url, referrer, last_at, hits
 )
 SELECT
-    value ->> 0, value ->> 1, min(value ->> 2), min(value ->> 3), min(value ->> 4), min(value ->> 5),
-    min(CAST(value ->> 6 AS BIGINT)), min(value ->> 7), min(value ->> 8), min(value ->> 9), max(CAST(value ->> 6 AS BIGINT)),
-    count(DISTINCT value ->> 6)
-FROM each(:rows)
+    each.business_id, each.ref, min(each.cnct_tracking_id), min(each.sendout_id), min(each.ctwa_clid), min(each.ad_id),
+    min(each.at), min(each.consent), min(each.page_url), min(each.referrer), max(each.at),
+    count(DISTINCT each.at)
+FROM each
 WHERE true
-GROUP BY value ->> 0, value ->> 1
+GROUP BY each.business_id, each.ref
 ORDER BY 1, 2
 ON CONFLICT (business_id, ref) DO UPDATE SET
     hits = landings.hits + CASE WHEN excluded.last_at = landings.last_at THEN 0 ELSE excluded.hits END,
@@ -175,12 +183,11 @@ ON CONFLICT (business_id, ref) DO UPDATE SET
     END;
 
 -- name: link
+-- rows: :business_id, :kind, :id, :ref, :cnct_tracking_id, :sendout_id, :ctwa_clid, :ad_id, :linked_at BIGINT
 -- The same pair again changes nothing: the first instant counts.
 INSERT INTO links (business_id, kind, id, ref, cnct_tracking_id, sendout_id, ctwa_clid, ad_id, linked_at)
-SELECT
-    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-    CAST(value ->> 8 AS BIGINT)
-FROM each(:rows)
+SELECT *
+FROM each
 WHERE true
 ON CONFLICT DO NOTHING;
 
@@ -207,6 +214,7 @@ ORDER BY w.event_row
 LIMIT 1000;
 
 -- name: resolvable
+-- every business: the housekeeping's backstop for a click that came while its event was being stored.
 -- Across businesses: the housekeeping's backstop for a click that came while its event was being stored.
 SELECT w.kind, w.id, s.*
 FROM waits AS w
@@ -265,6 +273,7 @@ ORDER BY id DESC
 LIMIT :limit;
 
 -- name: forget_landings
+-- every business: retention.
 -- Retention, across businesses.
 WITH old AS MATERIALIZED (
     SELECT business_id, ref FROM landings WHERE last_at < :before ORDER BY last_at LIMIT :limit FOR UPDATE SKIP LOCKED

@@ -37,63 +37,69 @@ WHERE deliveries.business_id = due.business_id AND deliveries.id = due.id
 RETURNING deliveries.business_id, deliveries.id;
 
 -- name: claimed
+-- rows: :business_id, :id
 -- What was just claimed, with its events.
 SELECT s.*
-FROM each(:rows)
-JOIN stored_events AS s ON s.business_id = value ->> 0 AND s.id = value ->> 1
+FROM each
+JOIN stored_events AS s ON s.business_id = each.business_id AND s.id = each.id
 ORDER BY s.due_at, s.id;
 
 -- name: settle_attempts
+-- rows: :business_id, :delivery_id, :number BIGINT, :trigger, :at BIGINT, :outcome, :http_status BIGINT, :code BIGINT,
+-- rows: :subcode BIGINT, :duration_ms BIGINT, :reference, :answer, :error
 -- The try that was made, if the lease is still held. The lock keeps a rescue out until settle_deliveries has run.
 INSERT INTO attempts (
     business_id, delivery_id, number, trigger, at, outcome, http_status, code, subcode, duration_ms, reference, answer, error,
     revision
 )
 SELECT
-    value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT), value ->> 3, CAST(value ->> 4 AS BIGINT), value ->> 5,
-    CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS BIGINT), CAST(value ->> 8 AS BIGINT), CAST(value ->> 9 AS BIGINT),
-    value ->> 10, value ->> 11, value ->> 12, d.revision
-FROM each(:rows)
-JOIN deliveries AS d ON d.business_id = value ->> 0 AND d.id = value ->> 1
-WHERE d.lease_until IS NOT NULL AND d.attempts = CAST(value ->> 2 AS BIGINT)
+    each.business_id, each.delivery_id, each.number, each.trigger, each.at, each.outcome,
+    each.http_status, each.code, each.subcode, each.duration_ms,
+    each.reference, each.answer, each.error, d.revision
+FROM each
+JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.delivery_id
+WHERE d.lease_until IS NOT NULL AND d.attempts = each.number
 FOR UPDATE OF d
 ON CONFLICT DO NOTHING;
 
 -- name: settle_deliveries
+-- rows: :business_id, :id, :number BIGINT, :state, :reason, :due_at BIGINT, :reference, :error
 -- The new state, under the same fence.
 UPDATE deliveries SET
-    state = value ->> 3,
-    reason = value ->> 4,
-    due_at = CAST(value ->> 5 AS BIGINT),
-    reference = value ->> 6,
-    error = value ->> 7,
+    state = each.state,
+    reason = each.reason,
+    due_at = each.due_at,
+    reference = each.reference,
+    error = each.error,
     lease_until = NULL
-FROM each(:rows)
-WHERE deliveries.business_id = value ->> 0
-    AND deliveries.id = value ->> 1
+FROM each
+WHERE deliveries.business_id = each.business_id
+    AND deliveries.id = each.id
     AND deliveries.lease_until IS NOT NULL
-    AND deliveries.attempts = CAST(value ->> 2 AS BIGINT);
+    AND deliveries.attempts = each.number;
 
 -- name: settled
+-- rows: :business_id, :id, :number BIGINT, :at BIGINT, :outcome, :trigger
 -- Whose attempt stands as it was written: also true when an uncertain commit is run again.
-SELECT value ->> 0, value ->> 1, a.number
-FROM each(:rows)
+SELECT each.business_id, each.id, a.number
+FROM each
 JOIN attempts AS a
-    ON a.business_id = value ->> 0 AND a.delivery_id = value ->> 1 AND a.number = CAST(value ->> 2 AS BIGINT)
-WHERE a.at = CAST(value ->> 3 AS BIGINT) AND a.outcome = value ->> 4 AND a.trigger = value ->> 5;
+    ON a.business_id = each.business_id AND a.delivery_id = each.id AND a.number = each.number
+WHERE a.at = each.at AND a.outcome = each.outcome AND a.trigger = each.trigger;
 
 -- name: release_claims
+-- rows: :business_id, :id, :number BIGINT, :due_at BIGINT
 -- Claimed but not sent: the attempt number is taken back.
 UPDATE deliveries SET
     state = 'pending',
     attempts = attempts - 1,
-    due_at = CAST(value ->> 3 AS BIGINT),
+    due_at = each.due_at,
     lease_until = NULL
-FROM each(:rows)
-WHERE deliveries.business_id = value ->> 0
-    AND deliveries.id = value ->> 1
+FROM each
+WHERE deliveries.business_id = each.business_id
+    AND deliveries.id = each.id
     AND deliveries.lease_until IS NOT NULL
-    AND deliveries.attempts = CAST(value ->> 2 AS BIGINT);
+    AND deliveries.attempts = each.number;
 
 -- name: rescue
 -- Left behind by a dead process: the lease is over, or all of them where no other process can be sending.
@@ -116,11 +122,12 @@ WHERE deliveries.business_id = lost.business_id AND deliveries.id = lost.id
 RETURNING deliveries.business_id, deliveries.id;
 
 -- name: rescue_attempts
+-- rows: :business_id, :id
 -- What became of the lost try is not known, and says so.
 INSERT INTO attempts (business_id, delivery_id, number, trigger, at, outcome, revision)
 SELECT d.business_id, d.id, d.attempts, 'rescue', (SELECT now_ms()), 'unknown', d.revision
-FROM each(:rows)
-JOIN deliveries AS d ON d.business_id = value ->> 0 AND d.id = value ->> 1
+FROM each
+JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.id
 WHERE true
 ON CONFLICT DO NOTHING;
 
@@ -142,8 +149,9 @@ WHERE deliveries.business_id = late.business_id AND deliveries.id = late.id
 RETURNING deliveries.business_id, deliveries.id;
 
 -- name: expire_waits
+-- rows: :business_id, :id
 DELETE FROM waits
-WHERE (business_id, event_row) IN (SELECT value ->> 0, value ->> 1 FROM each(:rows));
+WHERE (business_id, event_row) IN (SELECT each.business_id, each.id FROM each);
 
 -- name: hold
 -- A bounded number at a time; lanes between :lane and :lane_end are the channel's.
@@ -177,11 +185,12 @@ WHERE deliveries.business_id = held.business_id AND deliveries.id = held.id AND 
 RETURNING 1;
 
 -- name: states
+-- rows: :business_id, :id
 SELECT
     d.business_id, d.id, d.destination, d.lane, d.state, d.reason, d.revision, d.attempts, d.due_at, d.deadline_at, d.reference,
     d.error
-FROM each(:rows)
-JOIN deliveries AS d ON d.business_id = value ->> 0 AND d.id = value ->> 1;
+FROM each
+JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.id;
 
 -- name: oldest_pending
 -- The first due of each lane and the first lease: cheap at any backlog.
