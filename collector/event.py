@@ -102,9 +102,9 @@ class _CustomData(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 def micros(value: float) -> int:
-    """Money as integer micros; a float's artefacts are rounded half-even."""
-    if value.is_integer():
-        return int(value) * 1_000_000
+    """Money, a finite number, as integer micros; a float's artefacts are rounded half-even."""
+    if (whole := int(value)) == value:
+        return whole * 1_000_000
     scaled = value * 1_000_000
     nearest = round(scaled)
     if value < EXACT_BELOW and abs(scaled - nearest) < ARTEFACT:

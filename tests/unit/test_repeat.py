@@ -1,0 +1,68 @@
+"""The contract's table of repeats, over every state, reason, body and click."""
+
+from itertools import product
+from typing import get_args
+
+import msgspec
+import pytest
+
+from collector.delivery import Reason, State
+from collector.event import Event
+from collector.repeat import Repeat, repeat
+from collector.store.face import Delivery, StoredEvent
+from tests.unit.samples import BUSINESS, NOW_MS
+
+ANY = None
+TABLE: list[tuple[State, Reason | None, bool | None, bool | None, Repeat]] = [
+    # state, reason, same body, resolves a click, what is done; the first row that fits counts
+    ("delivered", ANY, ANY, ANY, "delivered"),
+    ("unmatched", ANY, ANY, True, "match"),
+    ("unmatched", ANY, ANY, False, "join"),
+    ("dead", "rejected", False, ANY, "correct"),
+    ("dead", "rejected", True, ANY, "refused"),
+    ("dead", "expired", ANY, ANY, "refused"),
+    ("dead", ANY, ANY, ANY, "dead"),
+    ("held", ANY, False, ANY, "correct"),
+    ("held", ANY, True, ANY, "join"),
+    ("pending", ANY, ANY, ANY, "join"),
+    ("sending", ANY, ANY, ANY, "join"),
+    ("retrying", ANY, ANY, ANY, "join"),
+]
+REASONS: tuple[Reason | None, ...] = (None, *get_args(Reason))
+
+
+def standing(state: State, reason: Reason | None) -> StoredEvent:
+    event = Event(
+        business_id=BUSINESS, id="1", event_name="Purchase", event_id="o", event_at=NOW_MS, received_at=NOW_MS
+    )
+    delivery = Delivery(
+        business_id=BUSINESS, id="1", destination="meta", lane="l", state=state, reason=reason, due_at=0, deadline_at=0
+    )
+    return StoredEvent(event=event, delivery=delivery)
+
+
+def row_of(state: State, reason: Reason | None, same: bool, resolves: bool) -> Repeat:
+    given = (state, reason, same, resolves)
+    return next(
+        row[4] for row in TABLE if all(cell in (ANY, value) for cell, value in zip(row[:4], given, strict=True))
+    )
+
+
+@pytest.mark.parametrize("state", get_args(State))
+def test_a_repeat_does_what_the_table_says(state: State) -> None:
+    for reason, same, resolves in product(REASONS, (True, False), (True, False)):
+        found = repeat(standing(state, reason), same, resolves)
+        assert found == row_of(state, reason, same, resolves), (state, reason, same, resolves)
+
+
+def test_nothing_is_sent_again_for_what_is_delivered_or_on_its_way() -> None:
+    for state, reason, same, resolves in product(get_args(State), REASONS, (True, False), (True, False)):
+        if state in ("delivered", "pending", "sending", "retrying"):
+            assert repeat(standing(state, reason), same, resolves) not in ("match", "correct")
+
+
+def test_the_decision_leaves_the_standing_event_as_it_is() -> None:
+    event = standing("dead", "rejected")
+    before = msgspec.json.encode(event)
+    repeat(event, same=False, resolves=True)
+    assert msgspec.json.encode(event) == before
