@@ -21,6 +21,7 @@ EVENT_NAMES: Final = frozenset(
 )
 """What Meta takes with business_messaging; any other name is refused (2804066)."""
 
+USAGE_HEADERS: Final = ("x-app-usage", "x-business-use-case-usage", "x-ad-account-usage")
 USED_UP_PERCENT: Final = 100
 USED_UP_WAIT_MS: Final = 300_000
 """How long to wait when a usage header says that the limit is reached and none says for how long."""
@@ -158,30 +159,36 @@ def _warnings(messages: object) -> str | None:
 
 
 def _hint_ms(headers: Mapping[str, str]) -> int | None:
-    """How long Graph asks us to stay away: the longest of `Retry-After` and the usage headers; None when none says so."""
-    hints = [retry_after_ms(headers)]
-    for name in ("x-app-usage", "x-business-use-case-usage", "x-ad-account-usage"):
-        try:
-            usage = msgspec.json.decode(headers.get(name, "null"))
-        except (msgspec.DecodeError, RecursionError):
-            continue
-        hints += [_usage_ms(each) for each in _objects(usage)]
-    return max((hint for hint in hints if hint is not None), default=None)
+    """How long Graph asks us to stay away: `Retry-After` or the time in a usage header, the longest of them.
+
+    Where none names a time and a usage header says that the limit is reached, `USED_UP_WAIT_MS`; else None.
+    """
+    usage = [each for name in USAGE_HEADERS for each in _usage(headers.get(name))]
+    named = [retry_after_ms(headers), *map(_regain_ms, usage)]
+    hints = [hint for hint in named if hint]
+    if not hints and any(map(_used_up, usage)):
+        return USED_UP_WAIT_MS
+    return max(hints, default=named[0])
 
 
-def _objects(usage: object) -> list[dict[str, Any]]:
-    """The usage objects of a header: itself, or one list for each business."""
+def _usage(header: str | None) -> list[dict[str, Any]]:
+    """The usage objects of a header: itself, or a list of them for each business."""
+    try:
+        usage = msgspec.json.decode(header or "null")
+    except (msgspec.DecodeError, RecursionError):
+        return []
     if not isinstance(usage, dict):
         return []
     lists = [each for each in usage.values() if isinstance(each, list)]
     return [usage, *(item for each in lists for item in each if isinstance(item, dict))]
 
 
-def _usage_ms(usage: Mapping[str, Any]) -> int | None:
-    minutes = integer(usage.get("estimated_time_to_regain_access"))  # minutes, by business
-    seconds = integer(usage.get("reset_time_duration"))  # seconds, by ad account
-    if minutes or seconds:
-        return min(max((minutes or 0) * 60_000, (seconds or 0) * 1000), 24 * HOUR_MS)
+def _regain_ms(usage: Mapping[str, Any]) -> int:
+    minutes = integer(usage.get("estimated_time_to_regain_access")) or 0  # by business
+    seconds = integer(usage.get("reset_time_duration")) or 0  # by ad account
+    return min(max(minutes * 60_000, seconds * 1000, 0), 24 * HOUR_MS)
+
+
+def _used_up(usage: Mapping[str, Any]) -> bool:
     shares = [usage.get(name) for name in ("call_count", "total_cputime", "total_time", "acc_id_util_pct")]
-    used_up = any(isinstance(share, int | float) and share >= USED_UP_PERCENT for share in shares)
-    return USED_UP_WAIT_MS if used_up else None
+    return any(isinstance(share, int | float) and share >= USED_UP_PERCENT for share in shares)
