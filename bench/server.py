@@ -1,0 +1,103 @@
+"""The servers that `bench.ack` compares: a bare Starlette endpoint, the collector's web role, the same over a store that forgets.
+
+    python -m bench.server bare|collector|null PORT [DATABASE_URL]
+
+Prints one line when it listens. Every server runs under the same uvicorn settings.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from unittest import mock
+
+import msgspec
+import uvloop
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from collector import app
+from collector.directory import digest
+from collector.settings import Settings, load
+from collector.store.face import BusinessRow, ChannelRow, KeyRow, Taken
+from collector.store.opening import Store, open_store
+from collector.vault import open_vault
+
+BUSINESS = "11111111-1111-4111-8111-111111111111"
+KEY = "ck_bench"
+
+
+class Forgetful:
+    """A ledger that takes everything and keeps nothing: what the rest of the way costs."""
+
+    def __init__(self, ledger: Any) -> None:
+        self._ledger = ledger
+
+    async def take(self, *what: object) -> Taken:
+        return Taken(won=True)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
+@asynccontextmanager
+async def forgetting(url: str, *, clock: Callable[[], int] | None = None, serving: bool) -> AsyncIterator[Store]:
+    async with open_store(url, serving=serving) as store:
+        yield msgspec.structs.replace(store, ledger=Forgetful(store.ledger))
+
+
+async def bare(request: Request) -> JSONResponse:
+    await request.json()
+    return JSONResponse({"events_received": 1})
+
+
+async def set_up(settings: Settings) -> None:
+    vault = open_vault(settings.data_dir, settings.secret_keys)
+    async with open_store(settings.database_url, serving=False) as store:
+        await store.directory.put_business(
+            BusinessRow(business_id=BUSINESS, name="bench", origins=("https://shop.example",), created_at=1)
+        )
+        channel = ChannelRow(
+            business_id=BUSINESS,
+            channel="whatsapp",
+            asset_id="100000000000001",
+            dataset_id="200000000000001",
+            sealed_token=vault.seal("sandbox-token", (BUSINESS, "whatsapp")),
+            updated_at=1,
+        )
+        await store.directory.put_channel(channel)
+        await store.directory.put_key(
+            KeyRow(business_id=BUSINESS, key_id="k", name="bench", digest=digest(KEY), hint="ck_", created_at=1)
+        )
+
+
+async def main(kind: str, port: int, url: str | None) -> None:
+    if kind == "bare":
+        server = app.Server(Starlette(routes=[Route("/{rest:path}", bare, methods=["POST"])]), "127.0.0.1", port)
+        await say_and_run(server)
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        environ = {"COLLECTOR_DATA_DIR": directory} | ({"COLLECTOR_DATABASE_URL": url} if url else {})
+        settings = load(environ)
+        await set_up(settings)
+        opener = forgetting if kind == "null" else open_store
+        with mock.patch.object(app, "open_store", opener):
+            async with app.open_application(settings, "web", "retry") as application:
+                await say_and_run(app.Server(application, "127.0.0.1", port))
+
+
+async def say_and_run(server: app.Server) -> None:
+    running = asyncio.create_task(app.run([server]))
+    await server.up.wait()
+    print(f"listening pid {os.getpid()}", flush=True)
+    await running
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None))
