@@ -154,7 +154,7 @@ def read_payload(payload: Payload, event_name: str, field: str) -> Detail:
     if payload.contents is not UNSET:
         _at_most(payload.contents, f"{field}.contents")
         data.contents = [
-            _content(item, f"{field}.contents[{index}]")
+            _content(item.id, item, f"{field}.contents[{index}]")
             for index, item in enumerate(payload.contents)
             if item.id is not UNSET
         ]
@@ -232,10 +232,8 @@ def _text(value: str, field: str) -> str:
     return value
 
 
-def _content(item: Content, field: str) -> dict[str, str | int | float]:
-    line: dict[str, str | int | float] = {}
-    if item.id is not UNSET:
-        line["id"] = _text(item.id, f"{field}.id")
+def _content(id: str, item: Content, field: str) -> dict[str, str | int | float]:
+    line: dict[str, str | int | float] = {"id": _text(id, f"{field}.id")}
     if item.quantity is not UNSET:
         line["quantity"] = _count(item.quantity, f"{field}.quantity")
     if item.item_price is not UNSET:
