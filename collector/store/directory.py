@@ -1,6 +1,6 @@
 """The Directory over any engine."""
 
-from collector.store import face, rows
+from collector.store import columns, face
 from collector.store.engine import Engine, Params, Rows, Step
 from collector.store.ledger import read
 from collector.store.outbox import CHUNK, lane_range, move
@@ -29,19 +29,19 @@ class SqlDirectory:
         version, businesses, channels, keys = await self._writer.transact(steps, exclusive=True)
         return face.DirectorySnapshot(
             version=version[0][0],
-            businesses=tuple(map(rows.stored_business, businesses)),
-            channels=tuple(map(rows.stored_channel, channels)),
-            keys=tuple(map(rows.stored_key, keys)),
+            businesses=tuple(map(columns.stored_business, businesses)),
+            channels=tuple(map(columns.stored_channel, channels)),
+            keys=tuple(map(columns.stored_key, keys)),
         )
 
     async def put_business(self, row: face.BusinessRow) -> bool:
         """See face.Directory.put_business."""
-        put = Step("put_business", {"rows": [rows.business(row)]})
+        put = Step("put_business", {"rows": [columns.business(row)]})
         return bool((await self._writer.transact([put, Step("raise_version", _if_any)], exclusive=True))[0])
 
     async def put_channel(self, row: face.ChannelRow) -> None:
         """See face.Directory.put_channel."""
-        put = Step("put_channel", {"rows": [rows.channel(row)]})
+        put = Step("put_channel", {"rows": [columns.channel(row)]})
         prefix = (
             f"connectly:{row.business_id}:" if row.channel == "connectly" else f"meta:{row.business_id}:{row.channel}:"
         )
@@ -50,7 +50,7 @@ class SqlDirectory:
 
     async def put_key(self, row: face.KeyRow) -> None:
         """See face.Directory.put_key."""
-        put = Step("put_key", {"rows": [rows.key(row)]})
+        put = Step("put_key", {"rows": [columns.key(row)]})
         await self._writer.transact([put, Step("raise_version")], exclusive=True)
 
     async def revoke_key(self, business_id: str, key_id: str, at: int) -> bool:

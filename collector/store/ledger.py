@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 from collector.errors import Unavailable
 from collector.event import Event
-from collector.store import face, rows
+from collector.store import columns, face
 from collector.store.engine import Engine, Interrupted, Params, Rows, Step
 from collector.store.writer import Answers, Kind, Op, Writer
 
@@ -17,7 +17,7 @@ LAST = "\x7f"
 
 
 def _standing(answers: Answers) -> dict[str, face.StoredEvent]:
-    return {row[0]: rows.stored_event(row[1:]) for row in answers.get("take_standing", [])}
+    return {row[0]: columns.stored_event(row[1:]) for row in answers.get("take_standing", [])}
 
 
 def _taken(op: Op, losers: dict[str, face.StoredEvent]) -> face.Taken:
@@ -60,9 +60,9 @@ class SqlLedger:
     ) -> face.Taken:
         """See face.Ledger.take."""
         slots = (
-            (rows.event(event),),
-            (rows.delivery(delivery),),
-            (rows.record(record),),
+            (columns.event(event),),
+            (columns.delivery(delivery),),
+            (columns.record(record),),
             tuple((event.business_id, event.id, wait.kind, wait.id) for wait in waits),
             ((event.business_id, event.id, event.event_name, event.event_id),),
         )
@@ -71,7 +71,7 @@ class SqlLedger:
 
     async def note(self, record: face.Record, version: int) -> None:
         """See face.Ledger.note."""
-        slots = ((rows.record(record),),)
+        slots = ((columns.record(record),),)
         await self._writer.submit(NOTE, (record.business_id, record.id), slots, version, record.source)
 
     async def correct(
@@ -92,9 +92,9 @@ class SqlLedger:
         mark = token_hex(8)
         marked = (event.business_id, event.id, mark)
         slots = (
-            (rows.revised_delivery(standing.delivery, delivery, mark),),
-            (rows.revised_event(event, mark),),
-            () if record is None else ((*rows.record(record), mark),),
+            (columns.revised_delivery(standing.delivery, delivery, mark),),
+            (columns.revised_event(event, mark),),
+            () if record is None else ((*columns.record(record), mark),),
             (marked,),
             (marked,),
         )
@@ -103,41 +103,41 @@ class SqlLedger:
 
     async def land(self, landing: face.Landing, version: int) -> None:
         """See face.Ledger.land."""
-        slots = ((rows.landing(landing),),)
+        slots = ((columns.landing(landing),),)
         await self._writer.submit(LAND, (landing.business_id, landing.ref), slots, version, "browser")
 
     async def link(self, link: face.Link, version: int) -> None:
         """See face.Ledger.link."""
-        slots = ((rows.link(link),),)
+        slots = ((columns.link(link),),)
         await self._writer.submit(LINK, (link.business_id, link.kind, link.id, link.ref), slots, version)
 
     async def landing(self, business_id: str, ref: str) -> face.StoredLanding | None:
         """See face.Ledger.landing."""
-        return await self._one(rows.stored_landing, "landing", {"business_id": business_id, "ref": ref})
+        return await self._one(columns.stored_landing, "landing", {"business_id": business_id, "ref": ref})
 
     async def links(self, business_id: str, kind: str, id: str) -> list[face.Link]:
         """See face.Ledger.links."""
         found = await read(self._engine, "links", {"business_id": business_id, "kind": kind, "id": id})
-        return [rows.stored_link(row) for row in found]
+        return [columns.stored_link(row) for row in found]
 
     async def waiting(self, business_id: str, kind: face.WaitKind, id: str) -> list[face.StoredEvent]:
         """See face.Ledger.waiting."""
         found = await read(self._engine, "waiting", {"business_id": business_id, "kind": kind, "id": id})
-        return [rows.stored_event(row) for row in found]
+        return [columns.stored_event(row) for row in found]
 
     async def resolvable(self, limit: int) -> list[tuple[face.StoredEvent, face.Wait]]:
         """See face.Ledger.resolvable."""
         found = await read(self._engine, "resolvable", {"limit": limit})
-        return [(rows.stored_event(row[2:]), face.Wait(kind=row[0], id=row[1])) for row in found]
+        return [(columns.stored_event(row[2:]), face.Wait(kind=row[0], id=row[1])) for row in found]
 
     async def event(self, business_id: str, id: str) -> face.StoredEvent | None:
         """See face.Ledger.event."""
-        return await self._one(rows.stored_event, "event", {"business_id": business_id, "id": id})
+        return await self._one(columns.stored_event, "event", {"business_id": business_id, "id": id})
 
     async def find(self, business_id: str, event_name: str, event_id: str) -> face.StoredEvent | None:
         """See face.Ledger.find."""
         key = {"business_id": business_id, "event_name": event_name, "event_id": event_id}
-        return await self._one(rows.stored_event, "find", key)
+        return await self._one(columns.stored_event, "find", key)
 
     async def _one(self, decode: Callable[[Sequence[Any]], T], name: str, params: Params) -> T | None:
         found = await read(self._engine, name, params)
@@ -157,24 +157,24 @@ class SqlLedger:
             "business_id": business_id, "event_name": event_name, "event_id": event_id, "state": state,
             "before": before or LAST, "limit": limit,
         }  # fmt: skip
-        return [rows.stored_event(row) for row in await read(self._engine, "events", params)]
+        return [columns.stored_event(row) for row in await read(self._engine, "events", params)]
 
     async def attempts(self, business_id: str, id: str) -> list[face.Attempt]:
         """See face.Ledger.attempts."""
         found = await read(self._engine, "attempts", {"business_id": business_id, "id": id})
-        return [rows.stored_attempt(row) for row in found]
+        return [columns.stored_attempt(row) for row in found]
 
     async def event_records(self, business_id: str, id: str) -> list[dict[str, object]]:
         """See face.Ledger.event_records."""
         found = await read(self._engine, "event_records", {"business_id": business_id, "id": id})
-        return [rows.viewed_record(row) for row in found]
+        return [columns.viewed_record(row) for row in found]
 
     async def records(self, business_id: str, before: str | None, limit: int) -> list[dict[str, object]]:
         """See face.Ledger.records."""
         found = await read(
             self._engine, "records", {"business_id": business_id, "before": before or LAST, "limit": limit}
         )
-        return [rows.viewed_record(row) for row in found]
+        return [columns.viewed_record(row) for row in found]
 
     async def forget_landings(self, before: int, limit: int) -> int:
         """See face.Ledger.forget_landings."""

@@ -3,7 +3,7 @@
 import asyncio
 
 from collector.delivery import Reason, State
-from collector.store import face, rows
+from collector.store import columns, face
 from collector.store.engine import Engine, Params, Rows, Step
 from collector.store.ledger import read
 from collector.store.writer import Kind, Writer
@@ -47,7 +47,7 @@ class SqlOutbox:
         """See face.Outbox.claim."""
         claim = Step("claim", {"lane": lane, "limit": limit, "lease_ms": lease_ms})
         found = await self._writer.transact([claim, Step("claimed", _keys)])
-        return [rows.stored_event(row) for row in found[1]]
+        return [columns.stored_event(row) for row in found[1]]
 
     async def settle(self, settlements: list[face.Settlement]) -> list[bool]:
         """See face.Outbox.settle."""
@@ -57,8 +57,8 @@ class SqlOutbox:
         attempt = settlement.attempt
         key = (attempt.business_id, attempt.delivery_id, attempt.number)
         slots = (
-            (rows.attempt(settlement),),
-            (rows.settlement(settlement),),
+            (columns.attempt(settlement),),
+            (columns.settlement(settlement),),
             ((*key, attempt.at, attempt.outcome, attempt.trigger),),
         )
         return bool(await self._writer.submit(SETTLE, key, slots))
@@ -96,7 +96,7 @@ class SqlOutbox:
     async def states(self, ids: list[tuple[str, str]]) -> list[face.Delivery]:
         """See face.Outbox.states."""
         found = await read(self._engine, "states", {"rows": ids})
-        return [rows.stored_delivery(row) for row in found]
+        return [columns.stored_delivery(row) for row in found]
 
     async def oldest_pending_at(self) -> int | None:
         """See face.Outbox.oldest_pending_at."""

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from collector.errors import InvalidField, Unavailable
+from collector.store.columns import Row
 from collector.store.engine import BadRow, Engine, Interrupted, Rows, Step, clean
 from collector.store.face import StaleDirectory
-from collector.store.rows import Row
 
 MAX_OPS = 500
 """Operations in one transaction."""
@@ -174,12 +174,14 @@ class Writer:
         """
         pause = FIRST_PAUSE_SECONDS
         while batch:
+            # Whoever knows the newest directory is right about the others; whether it is the newest, the engine asks in the transaction.
             version = max((op.version for op in batch if op.version is not None), default=None)
+            batch = _current(batch, version)
+            steps = _steps(self._kinds, batch)
             try:
-                steps = _steps(self._kinds, batch)
                 results = await self._engine.commit(steps, version)
             except StaleDirectory as stale:
-                batch = _drop(batch, lambda op, now=stale.version: op.version not in (None, now), stale)  # type: ignore[misc]
+                batch = _current(batch, stale.version)
             except BadRow as error:
                 if not cleaned:
                     cleaned = True
@@ -193,8 +195,11 @@ class Writer:
                 await self._commit(batch[:middle], cleaned)
                 batch = batch[middle:]
             except Interrupted as error:
-                now = self._monotonic()
-                batch = _drop(batch, lambda op, now=now: now - op.since >= PATIENCE_SECONDS, Unavailable(str(error)))  # type: ignore[misc]
+                late = self._monotonic() - PATIENCE_SECONDS
+                for op in batch:
+                    if op.since <= late:
+                        _fail(op, Unavailable(str(error)))
+                batch = [op for op in batch if op.since > late]
                 if batch:
                     await self._sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -232,11 +237,12 @@ def _answer(batch: list[Op], answers: Answers) -> None:
             op.done.set_result(op.kind.answer(op, digests[id(op.kind)]))
 
 
-def _drop(batch: list[Op], lost: Callable[[Op], bool], error: Exception) -> list[Op]:
+def _current(batch: list[Op], version: int | None) -> list[Op]:
+    """The operations that were prepared for this version of the directory, or for any; the others fail."""
     for op in batch:
-        if lost(op):
-            _fail(op, error)
-    return [op for op in batch if not lost(op)]
+        if op.version not in (None, version):
+            _fail(op, StaleDirectory(version or 0))
+    return [op for op in batch if op.version in (None, version)]
 
 
 def _fail(op: Op, error: Exception) -> None:

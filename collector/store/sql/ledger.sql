@@ -133,7 +133,9 @@ INSERT INTO records (
     business_id, id, received_at, source, event_row, event_name, event_id, duplicate, revision, failure_stage, error,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
 )
-SELECT *
+SELECT
+    each.business_id, each.id, each.received_at, each.source, each.event_row, each.event_name, each.event_id, each.duplicate,
+    each.revision, each.failure_stage, each.error, each.cnct_tracking_id, each.sendout_id, each.ctwa_clid, each.ad_id, each.payload
 FROM each
 WHERE EXISTS (
     SELECT 1 FROM deliveries AS d WHERE d.business_id = each.business_id AND d.id = each.event_row AND d.mark = each.mark

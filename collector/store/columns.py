@@ -1,4 +1,4 @@
-"""Rows between the domain's structs and the statements' columns. Pure.
+"""Between the structs that the store keeps and the columns of its statements. Pure.
 
 Columns are positional; each function belongs to the statement in `sql/` that it names.
 """
