@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -11,10 +11,11 @@ from starlette.routing import Route
 
 from .destination import Stand
 from .faults import Fault
-from .journal import EVENTS_KEPT, Received
+from .journal import EVENTS_KEPT, REQUESTS_KEPT, Received
 from .wire import UNREADABLE
 
 WAIT_LIMIT_MS = 60_000
+Kept = TypeVar("Kept")
 
 
 class FaultList(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,10 +52,10 @@ class Control:
         """
         query = request.query_params
         try:
-            after, limit = _number(query, "after", 0), _number(query, "limit", EVENTS_KEPT)
-            wait_ms, at_least = _number(query, "wait_ms", 0), _number(query, "at_least", 1)
+            after, limit = number(query, "after", 0), number(query, "limit", EVENTS_KEPT)
+            wait_ms, at_least = number(query, "wait_ms", 0), number(query, "at_least", 1)
         except ValueError as error:
-            return _bad(str(error))
+            return bad(str(error))
         found = self._chosen(query, after)
         if wait_ms and len(found) < at_least:
             try:
@@ -64,7 +65,7 @@ class Control:
                         found = self._chosen(query, after)
             except TimeoutError:
                 pass
-        return _json({"events": found[-limit:] if limit else []})
+        return _json({"events": newest(found, limit)})
 
     async def forget(self, request: Request) -> Response:
         """Forgets events, refusals, requests and counts; state and faults stay."""
@@ -74,10 +75,10 @@ class Control:
     async def requests(self, request: Request) -> Response:
         """Raw requests to the destinations, oldest first, secrets included: this is a test tool."""
         try:
-            limit = _number(request.query_params, "limit", 0)
+            limit = number(request.query_params, "limit", REQUESTS_KEPT)
         except ValueError as error:
-            return _bad(str(error))
-        return _json({"requests": list(self.stand.journal.calls)[-limit:]})
+            return bad(str(error))
+        return _json({"requests": newest(list(self.stand.journal.calls), limit)})
 
     async def ids(self, request: Request) -> Response:
         """How often each (dataset or business, event name, event id) was accepted."""
@@ -96,7 +97,7 @@ class Control:
         try:
             wanted = msgspec.json.decode(await request.body(), type=FaultList)
         except UNREADABLE as error:
-            return _bad(str(error))
+            return bad(str(error))
         self.stand.faults.replace(wanted.faults)
         return _json(FaultList(self.stand.faults.ordered))
 
@@ -109,7 +110,7 @@ class Control:
         try:
             self.stand.state = self.stand.state.merged(msgspec.json.decode(await request.body()))
         except UNREADABLE as error:
-            return _bad(str(error))
+            return bad(str(error))
         return _json(self.stand.state)
 
     def counts(self) -> dict[str, Any]:
@@ -133,14 +134,21 @@ class Control:
         ]
 
 
-def _number(query: Mapping[str, str], name: str, default: int) -> int:
+def number(query: Mapping[str, str], name: str, default: int) -> int:
+    """A whole number from a query; raises ValueError, naming it."""
     text = query.get(name, str(default))
-    if not (text.isascii() and text.isdecimal()):
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
         raise ValueError(f"{name} must be a whole number that is not negative")
     return int(text)
 
 
-def _bad(message: str) -> Response:
+def newest(kept: list[Kept], limit: int) -> list[Kept]:
+    """The last `limit` of a list."""
+    return kept[-limit:] if limit else []
+
+
+def bad(message: str) -> Response:
+    """A request that these endpoints do not understand."""
     return _json({"error": message}, 400)
 
 

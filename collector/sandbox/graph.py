@@ -41,7 +41,7 @@ class Graph(Destination):
         message = wire.read(
             request.headers.get("content-type", ""),
             body,
-            request.url.query,
+            request.scope["query_string"].decode("latin-1"),
             request.headers.get("authorization", ""),
         )
         token = self.stand.state.tokens.get(message.token)

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from .control import Control
+from .control import Control, bad, number
 from .journal import Received, RefusedRequest
 from .wire import UNREADABLE
 
@@ -51,8 +51,10 @@ class Page:
 
     async def feed(self, request: Request) -> Response:
         """Rows newer than `after`, with the counters, for the page's script."""
-        text = request.query_params.get("after", "0")
-        after = int(text) if text.isascii() and text.isdecimal() else 0
+        try:
+            after = number(request.query_params, "after", 0)
+        except ValueError as error:
+            return bad(str(error))
         body = {
             "last": self.control.stand.journal.last_id,
             "rows": self.templates.get_template("rows.html").render(rows=self.rows(after)),

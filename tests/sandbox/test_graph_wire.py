@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.sandbox.conftest import Sandbox
 from tests.sandbox.samples import BEARER, WABA, WHATSAPP_DATASET, whatsapp
@@ -128,3 +130,37 @@ def test_the_dataset_api_asks_for_token_scope_and_asset(sandbox: Sandbox) -> Non
     assert dataset(sandbox, "POST", WABA, "web-only").status_code == 403
     assert dataset(sandbox, "POST", "100000000000002", "web-only").json()["error"]["code"] == 200
     assert dataset(sandbox, "POST", "999").json()["error"]["error_subcode"] == 33
+
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8"))
+)
+JSON = st.recursive(
+    LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner)
+)
+PARTS = ("user_data", "custom_data")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    where=st.sampled_from([*whatsapp(), *(f"{part}.{key}" for part in PARTS for key in whatsapp()[part])]), value=JSON
+)
+def test_whatever_stands_in_a_field_is_accepted_or_refused(strict_sandbox: Sandbox, where: str, value: Any) -> None:
+    """Never a 500, in the answer or on the page that shows it."""
+    event, (name, _, key) = whatsapp(), where.partition(".")
+    event[name] = {**event[name], key: value} if key else value
+    assert strict_sandbox.graph(event).status_code in {200, 400}
+    assert strict_sandbox.client.get("/sandbox/feed").status_code == 200
+
+
+@pytest.mark.parametrize("depth", [50, 200, 950, 970, 975, 980, 1000, 100_000])
+def test_depth_is_accepted_or_refused(strict_sandbox: Sandbox, depth: int) -> None:
+    nested = '{"a":' * depth + "1" + "}" * depth
+    body = spaced({"data": [whatsapp(custom_data={"currency": "BRL", "value": 1, "deep": "?"})]}).replace('"?"', nested)
+    assert strict_sandbox.client.post(PATH, content=body, headers=BEARER).status_code in {200, 400}
+    assert strict_sandbox.client.get("/").status_code == 200
+    assert strict_sandbox.client.get("/sandbox/events").status_code == 200

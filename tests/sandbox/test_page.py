@@ -121,8 +121,13 @@ def test_the_page_is_bounded(monkeypatch: pytest.MonkeyPatch, new_sandbox: NewSa
     monkeypatch.setattr(page, "ROWS", 3)
     with new_sandbox() as sandbox:
         sandbox.graph(*[whatsapp(event_id=f"id-{number}") for number in range(9)])
-        found = re.findall(r"id-\d", sandbox.client.get("/sandbox/feed?after=x").json()["rows"])
+        found = re.findall(r"id-\d", sandbox.client.get("/sandbox/feed").json()["rows"])
     assert list(dict.fromkeys(found)) == ["id-8", "id-7", "id-6"]
+
+
+@pytest.mark.parametrize("after", ["x", "-1", "9" * 5000])
+def test_a_feed_from_nowhere_is_refused(strict_sandbox: Sandbox, after: str) -> None:
+    assert strict_sandbox.client.get("/sandbox/feed", params={"after": after}).status_code == 400
 
 
 def test_a_thin_sandbox_says_so(new_sandbox: NewSandbox) -> None:
