@@ -65,11 +65,12 @@ async def create_business(
     if any(other.business_id == row.business_id for other in known):
         raise Taken(f"business {row.business_id} exists; change it with: collector business set")
     row = msgspec.structs.replace(row, cookie_domain=origin.cookie_domain(row.origins[0]))
-    own_name = msgspec.structs.replace(row, cookie_name=f"{COOKIE_NAME}_{row.business_id[-6:]}")
-    if any(_share_cookie(row, other) for other in known) or not await store.put_business(row):
-        row = own_name
-        if any(_share_cookie(row, other) for other in known) or not await store.put_business(row):
-            raise Taken(f"the cookie names {COOKIE_NAME} and {row.cookie_name} are taken on {_scope(row)}")
+    for cookie_name in (COOKIE_NAME, f"{COOKIE_NAME}_{row.business_id[-6:]}"):
+        row = msgspec.structs.replace(row, cookie_name=cookie_name)
+        if not any(_share_cookie(row, other) for other in known) and await store.put_business(row):
+            break
+    else:
+        raise Taken(f"the cookie names {COOKIE_NAME} and {row.cookie_name} are taken on {_scope(row)}")
     plaintext, key = new_key(row.business_id, name="first", now=now, random=random)
     await store.put_key(key)
     return row, plaintext
@@ -128,8 +129,10 @@ def _checked(row: face.BusinessRow) -> face.BusinessRow:
     """The row, its region in capitals. Raises `InvalidField`."""
     if not 1 <= len(row.name.strip()) <= 100 or not row.name.isprintable():
         raise InvalidField("name", "must have 1 to 100 printable characters")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}", row.cookie_name):
-        raise InvalidField("cookie_name", "must be letters, digits and _, at most 40, a letter first")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}(?<!_ref)", row.cookie_name):
+        raise InvalidField(
+            "cookie_name", "must be letters, digits and _, at most 40, a letter first, no _ref at the end"
+        )
     if row.test_event_code is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", row.test_event_code):
         raise InvalidField("test_event_code", "must be a code from Meta's Test Events page, such as TEST12345")
     if row.region is not None and not re.fullmatch(r"[A-Za-z]{2}", row.region):

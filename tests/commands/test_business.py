@@ -193,6 +193,7 @@ def test_a_host_below_a_domain_does_not_share_its_cookie_name(run: Run, tell: Te
         ([], 2, "name what to change"),
         (["--cookie-name", "a=b; Path=/"], 2, "cookie_name"),
         (["--cookie-name", "__Host-cnct"], 2, "cookie_name"),
+        (["--cookie-name", "cnct_ref"], 2, "cookie_name"),
         (["--cookie-domain", "example"], 2, "cookie_domain"),
         (["--cookie-domain", "coffee.example\r\nSet-Cookie: a=b"], 2, "cookie_domain"),
         (["--test-event-code", "a b"], 2, "test_event_code"),

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,41 +11,9 @@ import pytest
 from collector.directory import STRANGERS_READS_A_SECOND, Directory, digest, onboarding
 from collector.errors import Unavailable
 from collector.store import face
-from collector.store.opening import Store, open_store
-from collector.vault import Vault, open_vault
-
-NOW = 1_790_000_000_000
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Vault:
-    return open_vault(tmp_path, ())
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(f"sqlite:///{tmp_path}/collector.db", clock=lambda: NOW, serving=True) as store:
-        yield store
-
-
-@pytest.fixture
-def directory(store: Store, vault: Vault) -> Directory:
-    clock = Clock()
-    return Directory(store.directory, vault, monotonic=lambda: clock.now, sleep=clock.sleep)
-
-
-def files_hold(folder: Path, text: bytes) -> bool:
-    return any(text in file.read_bytes() for file in folder.iterdir())
-
-
-def chance(length: int) -> bytes:
-    return sha256(b"chance").digest()[:length]
-
-
-async def shop(store: Store) -> tuple[face.BusinessRow, str]:
-    return await onboarding.create_business(
-        store.directory, name="Shop", origins=("https://shop.example",), now=NOW, random=chance
-    )
+from collector.store.opening import Store
+from collector.vault import Vault
+from tests.settings.conftest import NOW, Clock, files_hold, shop
 
 
 class CountedStore:
@@ -76,17 +43,6 @@ class CountedStore:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.inner, name)
-
-
-class Clock:
-    """Time that passes only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        await asyncio.sleep(0)
 
 
 def counted(store: Store, vault: Vault, clock: Clock) -> tuple[Directory, CountedStore]:
@@ -253,89 +209,3 @@ async def test_an_older_snapshot_never_replaces_a_newer_one(store: Store, vault:
     found = directory.business(row.business_id)
     assert found is not None
     assert found.name == "Renamed"
-
-
-# ------------------------------------------------------------------ channels
-
-
-async def connect(store: Store, vault: Vault, business_id: str, token: str = "sandbox-token") -> None:
-    await onboarding.set_channel(
-        store.directory,
-        vault,
-        business_id=business_id,
-        channel="whatsapp",
-        asset_id="100000000000001",
-        dataset_id="200000000000001",
-        token=token,
-        now=NOW,
-    )
-
-
-async def test_a_channel_comes_with_its_token_which_shows_nowhere(
-    store: Store, directory: Directory, vault: Vault, tmp_path: Path
-) -> None:
-    row, _ = await shop(store)
-    await connect(store, vault, row.business_id, "EAAB-hunter2-secret")
-    await directory.refresh()
-    channel = directory.channel(row.business_id, "whatsapp")
-    assert channel is not None
-    assert (channel.asset_id, channel.dataset_id, channel.held) == ("100000000000001", "200000000000001", None)
-    assert channel.token == "EAAB-hunter2-secret"
-    assert "hunter2" not in f"{channel} {channel!r} {channel.__rich_repr__()} {channel.row!r}"
-    assert not files_hold(tmp_path, b"hunter2")
-    assert directory.channel(row.business_id, "whatsapp") is channel
-    assert directory.channel(row.business_id, "website") is None
-    assert directory.channel("another", "whatsapp") is None
-
-
-async def test_a_new_token_is_used_from_the_next_refresh(store: Store, directory: Directory, vault: Vault) -> None:
-    row, _ = await shop(store)
-    await connect(store, vault, row.business_id)
-    await directory.refresh()
-    assert directory.channel(row.business_id, "whatsapp") is not None
-    await connect(store, vault, row.business_id, "another-token")
-    await directory.refresh()
-    channel = directory.channel(row.business_id, "whatsapp")
-    assert channel is not None
-    assert channel.token == "another-token"
-
-
-async def test_a_channel_moved_to_another_business_is_held_and_gives_no_token(
-    store: Store, directory: Directory, vault: Vault, caplog: pytest.LogCaptureFixture
-) -> None:
-    row, _ = await shop(store)
-    await connect(store, vault, row.business_id, "hunter2-token")
-    (stolen,) = (await store.directory.snapshot()).channels
-    thief, _ = await onboarding.create_business(
-        store.directory,
-        name="Thief",
-        origins=("https://thief.example",),
-        now=NOW,
-        random=lambda length: b"t" * length,
-    )
-    await store.directory.put_channel(
-        face.ChannelRow(
-            business_id=thief.business_id,
-            channel="whatsapp",
-            asset_id=stolen.asset_id,
-            dataset_id=stolen.dataset_id,
-            sealed_token=stolen.sealed_token,
-            updated_at=NOW,
-        )
-    )
-    await directory.refresh()
-    channel = directory.channel(thief.business_id, "whatsapp")
-    assert channel is not None
-    assert (channel.token, channel.held) == ("", "token")
-    assert "does not open" in caplog.text
-    assert "hunter2" not in caplog.text
-
-
-async def test_a_held_channel_says_why(store: Store, directory: Directory, vault: Vault) -> None:
-    row, _ = await shop(store)
-    await connect(store, vault, row.business_id)
-    await store.outbox.hold(row.business_id, "whatsapp", f"meta:{row.business_id}:whatsapp:", "permission")
-    await directory.refresh()
-    channel = directory.channel(row.business_id, "whatsapp")
-    assert channel is not None
-    assert (channel.held, channel.token) == ("permission", "sandbox-token")
