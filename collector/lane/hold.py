@@ -18,7 +18,7 @@ PROBE_SECONDS_MAX: Final = 3600.0
 class _Hold:
     """A channel that is held (`standing`), or was and has not proved itself since.
 
-    `name` is any of its lanes'. `committed`: the store knows; `seen`: the directory has told us so, which is how its end is noticed.
+    `name` is any of its lanes'. `committed`: the store knows, so that a directory read from now on tells whether it was resumed.
     """
 
     def __init__(self, name: LaneName) -> None:
@@ -26,7 +26,6 @@ class _Hold:
         self.reason: HoldReason = "channel"
         self.standing = False
         self.committed = False
-        self.seen = False
         self.probes = 0
         self.probe_at = 0.0
 
@@ -65,7 +64,7 @@ class Holds:
         hold = self._holds.setdefault(name.prefix, _Hold(name))
         if hold.standing:
             return
-        hold.standing, hold.committed, hold.seen, hold.reason = True, False, False, reason
+        hold.standing, hold.committed, hold.reason = True, False, reason
         hold.probe_at = self._monotonic() + min(PROBE_SECONDS * 2**hold.probes, PROBE_SECONDS_MAX)
         LOG.warning("channel held", extra={"business_id": name.business_id, "channel": name.channel, "reason": reason})
         self._wake()
@@ -89,14 +88,11 @@ class Holds:
         for hold in list(self._holds.values()):
             if hold.standing and not hold.committed:
                 await self.commit(hold.name)
+        committed = [hold for hold in self._holds.values() if hold.standing and hold.committed]
         await self._directory.refresh()
-        for hold in list(self._holds.values()):
-            if not hold.standing:
-                continue
+        for hold in committed:
             account = self._directory.channel(hold.name.business_id, hold.name.channel)
-            if account is None or account.held:
-                hold.seen = True
-            elif hold.seen:
+            if account is not None and not account.held:
                 hold.standing = False
         now = self._monotonic()
         for hold in [each for each in self._holds.values() if each.standing and each.probe_at <= now]:

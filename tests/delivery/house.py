@@ -10,13 +10,14 @@ import httpx
 import msgspec
 
 from collector.attribution import Click
-from collector.delivery import HoldReason, LaneName, OnUnknown, deadline
+from collector.delivery import LaneName, OnUnknown, State, deadline, hold_reason
 from collector.destinations import Destination
 from collector.destinations.connectly import Connectly
 from collector.destinations.meta import Meta
 from collector.destinations.outbound import Outbound
 from collector.directory import Directory
 from collector.dispatcher import Dispatcher
+from collector.errors import Unavailable
 from collector.event import Event
 from collector.lane import Limits
 from collector.store import face
@@ -84,6 +85,7 @@ class Signals(SqlOutbox):
     def __init__(self, store: Store) -> None:
         super().__init__(store.engine, store.writer)
         self.committed = asyncio.Condition()
+        self.away = 0  # so many settlements find the store away
         self.settlements: list[face.Settlement] = []
 
     async def _tell(self) -> None:
@@ -91,6 +93,9 @@ class Signals(SqlOutbox):
             self.committed.notify_all()
 
     async def settle(self, settlements: list[face.Settlement]) -> list[bool]:
+        if self.away:
+            self.away -= 1
+            raise Unavailable("the test says so")
         done = await super().settle(settlements)
         self.settlements += [each for each, ours in zip(settlements, done, strict=True) if ours]
         await self._tell()
@@ -222,13 +227,24 @@ class House:
     async def take(self, *, leased: bool = True, **changes: Any) -> Ticket:
         """Take one event as intake does: with a slot and a lease where there is a slot, else pending."""
         event, delivery = self.event(**changes)
-        slot = leased and self.dispatcher.reserve(delivery.lane)
-        if slot:
-            delivery = msgspec.structs.replace(delivery, state="sending", attempts=1, lease_ms=60_000)
-        ticket = self.verdicts.expect(event.business_id, event.id)
-        record = face.Record(business_id=event.business_id, id=event.id, received_at=event.received_at)
-        taken = await self.store.ledger.take(event, delivery, record, (), self.directory.version)
-        assert taken.won
+        while True:
+            slot = leased and self.dispatcher.reserve(delivery.lane)
+            state: State = "sending" if slot else "pending"
+            account = self.directory.channel(event.business_id, LaneName.parse(delivery.lane).channel)
+            if account is not None and account.held:
+                delivery = msgspec.structs.replace(delivery, state="held", reason=hold_reason(account.held))
+            elif slot:
+                delivery = msgspec.structs.replace(delivery, state=state, attempts=1, lease_ms=60_000)
+            ticket = self.verdicts.expect(event.business_id, event.id)
+            record = face.Record(business_id=event.business_id, id=event.id, received_at=event.received_at)
+            try:
+                await self.store.ledger.take(event, delivery, record, (), self.directory.version)
+                break
+            except face.StaleDirectory:
+                if slot:
+                    self.dispatcher.give_back(delivery.lane)
+                    delivery = msgspec.structs.replace(delivery, state="pending", attempts=0, lease_ms=None)
+                await self.directory.refresh()
         if slot:
             self.dispatcher.hand_over(face.StoredEvent(event=event, delivery=delivery))
         else:
@@ -276,6 +292,7 @@ class House:
 
     async def live_through(self, seconds: float, step: float = 1.0) -> None:
         """Let so much time pass, one step after the other, with all the work that each brings."""
+        await self.rest()
         for _ in range(round(seconds / step)):
             self.time.advance(step)
             await self.rest()
@@ -283,7 +300,7 @@ class House:
     async def attempts(self, ticket_id: int = 1, business_id: str = SHOP) -> list[face.Attempt]:
         return await self.store.ledger.attempts(business_id, f"{ticket_id:032x}")
 
-    async def held_because(self, business_id: str = SHOP, channel: str = "whatsapp") -> HoldReason | str | None:
+    async def held_because(self, business_id: str = SHOP, channel: str = "whatsapp") -> str | None:
         await self.directory.refresh()
         account = self.directory.channel(business_id, channel)
         return account.held if account else None

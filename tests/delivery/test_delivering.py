@@ -35,7 +35,7 @@ async def test_what_another_process_put_into_the_store_is_found_by_looking(
 ) -> None:
     house.dispatcher = house.employ(Outbound())  # its nudges reach nobody: it never started
     await house.take(leased=False)
-    house.time.advance(5)
+    await house.live_through(5)
     await house.until(lambda states: states == {"delivered": 1})
 
 
@@ -133,7 +133,7 @@ async def test_an_unknown_fate_is_tried_again_under_the_same_id(
     verdict = await (await house.take()).wait(20)
     assert verdict is not None
     assert verdict.state == "retrying"
-    house.time.advance(60)
+    await house.live_through(60, 60)
     await house.until(lambda states: states == {"delivered": 1})
     assert [attempt.outcome for attempt in await house.attempts()] == ["unknown", "accepted"]
     assert set(await house.sandbox.accepted()) == {"order-1"}
@@ -165,7 +165,7 @@ async def test_a_hung_destination_holds_a_bounded_number_of_sockets(house: House
         assert most <= 2
         assert len(await house.sandbox.requests()) <= 4
         await house.sandbox.faults()
-        house.time.advance(3600)
+        await house.live_through(3600, 3600)
         await house.until(lambda states: states == {"delivered": 100})
         await dispatcher.stop(10)
 
@@ -178,10 +178,10 @@ async def test_a_throttle_stops_the_lane_for_as_long_as_it_says_then_one_probe_g
     assert verdict is not None
     assert (verdict.state, dispatcher.facts()["lanes_paused"]) == ("retrying", 1)
     await house.take_many(50)
-    house.time.advance(119)
+    await house.live_through(119, 119)
     assert len(await house.sandbox.requests()) == 1
     assert await house.states() == {"retrying": 1, "pending": 50}
-    house.time.advance(2)
+    await house.live_through(2)
     await house.until(lambda states: states == {"delivered": 51})
     first, second, *_ = (await house.sandbox.requests())[1:]
     assert str(first["body"]).count("event_name") == 1
