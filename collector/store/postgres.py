@@ -93,6 +93,8 @@ class PostgresEngine:
     async def _fetch(self, connection: Any, name: str, params: Params) -> Rows:
         text, names = self._statements[name]
         if "rows" in params:
+            if not params["rows"]:
+                return []
             values = [msgspec.json.encode(column).decode() for column in zip(*params["rows"], strict=True)]
         else:
             values = [params[name] for name in names]

@@ -1,5 +1,6 @@
 """One store, twice: every contract test runs on SQLite and on PostgreSQL."""
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,8 @@ import pytest
 
 from collector.store.opening import Store, open_store
 from tests.contract.samples import NOW
+
+_schemas = itertools.count()
 
 
 class Clock(Protocol):

@@ -41,7 +41,7 @@ def lane(business_id: str = SHOP, channel: str = "whatsapp", source: str = "serv
 
 def purchase(business_id: str = SHOP, at: int = NOW, **fields: Any) -> Event:
     row = mint(at)
-    given = {
+    given: dict[str, Any] = {
         "id": row,
         "event_name": "Purchase",
         "event_id": f"order-{row}",
@@ -54,7 +54,7 @@ def purchase(business_id: str = SHOP, at: int = NOW, **fields: Any) -> Event:
 
 
 def delivery(event: Event, state: str = "pending", **fields: Any) -> Delivery:
-    given = {
+    given: dict[str, Any] = {
         "destination": "meta", "lane": lane(event.business_id, event.channel, event.source), "state": state,
         "due_at": event.received_at, "deadline_at": event.event_at + WEEK,
     } | ({"lease_ms": 60_000, "attempts": 1} if state == "sending" else {})  # fmt: skip
@@ -62,7 +62,7 @@ def delivery(event: Event, state: str = "pending", **fields: Any) -> Delivery:
 
 
 def record(event: Event, **fields: Any) -> Record:
-    given = {
+    given: dict[str, Any] = {
         "id": mint(event.received_at), "received_at": event.received_at, "source": event.source, "event_row": event.id,
         "event_name": event.event_name, "event_id": event.event_id, "revision": event.revision, "click": event.click,
     }  # fmt: skip
@@ -86,10 +86,10 @@ async def standing(store: Store, event: Event) -> StoredEvent:
     return found
 
 
-def settlement(claim: StoredEvent, state: str = "delivered", reason: str | None = None, **fields: Any) -> Settlement:
+def settlement(claim: StoredEvent, state: Any = "delivered", reason: Any = None, **fields: Any) -> Settlement:
     """What came of a claimed delivery; the fields of the attempt can be given."""
     outcome = {"delivered": "accepted", "dead": "rejected"}.get(state, "unavailable")
-    attempt = {
+    attempt: dict[str, Any] = {
         "business_id": claim.delivery.business_id, "delivery_id": claim.delivery.id, "number": claim.delivery.attempts, "trigger": "first",
         "at": NOW, "outcome": outcome, "http_status": 200, "code": None, "duration_ms": 12, "answer": "{}",
     } | fields  # fmt: skip
@@ -101,7 +101,7 @@ def settlement(claim: StoredEvent, state: str = "delivered", reason: str | None 
         reason=reason,
         due_at=NOW,
         reference=reference,
-        error=error,  # type: ignore[arg-type]
+        error=error,
     )
 
 
@@ -109,23 +109,17 @@ def landing(business_id: str = SHOP, ref: str = "ref-1", at: int = NOW, **fields
     return Landing(business_id=business_id, ref=ref, click=CLICK, at=at, **fields)
 
 
-def link(business_id: str = SHOP, id: str = "chk-1", ref: str = "ref-1", at: int = NOW, **fields: Any) -> Link:
-    return Link(
-        **({"business_id": business_id, "kind": "checkout_id", "id": id, "click": CLICK, "ref": ref, "at": at} | fields)
-    )
+def link(business_id: str = SHOP, id: str = "chk-1", ref: str = "ref-1", at: int = NOW, click: Click = CLICK) -> Link:
+    return Link(business_id=business_id, kind="checkout_id", id=id, click=click, ref=ref, at=at)
 
 
 def business(business_id: str = SHOP, **fields: Any) -> BusinessRow:
-    return BusinessRow(
-        **(
-            {"business_id": business_id, "name": "Shop", "origins": ("https://shop.example",), "created_at": NOW}
-            | fields
-        )
-    )
+    given: dict[str, Any] = {"name": "Shop", "origins": ("https://shop.example",), "created_at": NOW}
+    return BusinessRow(business_id=business_id, **(given | fields))
 
 
 def channel(business_id: str = SHOP, **fields: Any) -> ChannelRow:
-    given = {
+    given: dict[str, Any] = {
         "business_id": business_id,
         "channel": "whatsapp",
         "asset_id": "1",
@@ -137,7 +131,7 @@ def channel(business_id: str = SHOP, **fields: Any) -> ChannelRow:
 
 
 def api_key(business_id: str = SHOP, key_id: str = "k1", **fields: Any) -> KeyRow:
-    given = {
+    given: dict[str, Any] = {
         "business_id": business_id,
         "key_id": key_id,
         "name": "shop",

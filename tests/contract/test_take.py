@@ -1,6 +1,7 @@
 """Taking an event: one commit, one row for one key, and everybody hears who stands."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,7 +14,7 @@ from tests.contract.samples import NOW, OTHER, SHOP, business, delivery, purchas
 pytestmark = pytest.mark.anyio
 
 
-async def take(store: Store, event_id: str = "order-1", **fields: object) -> Taken:
+async def take(store: Store, event_id: str = "order-1", **fields: Any) -> Taken:
     event = purchase(event_id=event_id, **fields)
     return await store.ledger.take(event, delivery(event), record(event), (), await store.directory.version())
 
