@@ -1,6 +1,7 @@
 """A dispatcher with a real store, a real directory and a sandbox behind HTTP; only time is the test's."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,12 +17,12 @@ from collector.destinations.connectly import Connectly
 from collector.destinations.meta import Meta
 from collector.destinations.outbound import Outbound
 from collector.directory import Directory
-from collector.dispatcher import Dispatcher
+from collector.dispatcher import Dispatcher, wait_for
 from collector.errors import Unavailable
 from collector.event import Event
 from collector.lane import Limits
 from collector.store import face
-from collector.store.opening import Store, open_store
+from collector.store.opening import Store, open_store, wall_clock
 from collector.store.outbox import SqlOutbox
 from collector.vault import Vault
 from collector.verdict import Ticket, Verdicts
@@ -79,6 +80,22 @@ class Time:
     def is_parked(self) -> bool:
         now = self.monotonic()
         return any(not event.is_set() and now < until for event, until in self._waiting.values())
+
+
+class WallTime(Time):
+    """Time as it passes."""
+
+    def clock(self) -> int:
+        return wall_clock()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        await wait_for(event, seconds)
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
 
 class Signals(SqlOutbox):
@@ -150,7 +167,7 @@ class House:
         self.sandbox = sandbox
         self.time = Time()
         self._vault = vault
-        self._next = 0
+        self.numbered_from = 0
         self.dispatcher: Dispatcher
         self.verdicts: Verdicts
 
@@ -198,18 +215,18 @@ class House:
         await self.store.directory.put_channel(row)
 
     def event(self, **changes: Any) -> tuple[Event, face.Delivery]:
-        self._next += 1
+        self.numbered_from += 1
         now = self.time.clock()
         destination = changes.pop("destination", "meta")
         given: dict[str, Any] = {
             "business_id": SHOP,
-            "id": f"{self._next:032x}",
+            "id": f"{self.numbered_from:032x}",
             "event_name": "Purchase",
-            "event_id": f"order-{self._next}",
+            "event_id": f"order-{self.numbered_from}",
             "event_at": now,
             "received_at": now,
             "click": Click("trk", "snd", "AfgClick", "ad-1"),
-            "custom_data": f'{{"currency":"USD","value":1.5,"order_id":"order-{self._next}"}}',
+            "custom_data": f'{{"currency":"USD","value":1.5,"order_id":"order-{self.numbered_from}"}}',
             "currency": "USD",
             "value_micros": 1_500_000,
         } | changes
@@ -309,16 +326,16 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(path: Path, sandbox_url: str) -> AsyncIterator[House]:
+async def open_house(path: Path, sandbox_url: str, clocks: Time | None = None) -> AsyncIterator[House]:
     """A house with one business and a WhatsApp channel, at peace: nothing is sent before a dispatcher starts."""
     async with AsyncExitStack() as stack:
-        time = Time()
-        store = await stack.enter_async_context(open_store(f"sqlite:///{path}", clock=time.clock, serving=True))
+        clocks = clocks or Time()
+        store = await stack.enter_async_context(open_store(f"sqlite:///{path}", clock=clocks.clock, serving=True))
         vault = Vault([KEY], lambda size: b"\7" * size)
         sandbox = Sandbox(sandbox_url)
         stack.push_async_callback(sandbox.close)
         house = House(store, Signals(store), Directory(store.directory, vault), vault, sandbox)
-        house.time = time
+        house.time = clocks
         await house.business()
         await house.channel()
         await house.directory.refresh()
