@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := $(wildcard collector tests e2e bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint lock
+.PHONY: help setup run test lint snippet bench lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -21,6 +21,7 @@ test: .venv/.ok ## lint, snippet checks and all tests, on both databases and in 
 	@.ci/ensure-browser
 	@.ci/ensure-postgres
 	@$(MAKE) --no-print-directory lint
+	@.ci/check-snippet
 	@echo "test: pytest on $(wildcard tests e2e)"
 	@$(BIN)/pytest $(wildcard tests e2e)
 
@@ -29,6 +30,18 @@ lint: .venv/.ok ## style and types
 	@$(BIN)/ruff check --quiet $(SOURCES)
 	@$(BIN)/ruff format --check --quiet $(SOURCES)
 	@$(BIN)/mypy --no-error-summary $(SOURCES)
+
+snippet: ## rebuild snippet/dist from snippet/cnct.js (needs node and npm)
+	@command -v npm >/dev/null || .ci/apt-install npm "it brings the compiler that minifies the snippet"
+	@echo "snippet: building snippet/dist"
+	@cd snippet && npm ci --silent --no-audit --no-fund && npm run --silent build
+
+bench: .venv/.ok ## measure durable acknowledgements and the store (minutes; needs wrk and strace)
+	@command -v wrk >/dev/null || .ci/apt-install wrk "it makes the load"
+	@command -v strace >/dev/null || .ci/apt-install strace "it counts the syncs"
+	@.ci/ensure-postgres
+	@$(BIN)/python -m bench.ack
+	@$(BIN)/python -m bench.store
 
 lock: .venv/.ok ## renew requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
