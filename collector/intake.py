@@ -14,6 +14,7 @@ from collector.delivery import Reason, State
 from collector.errors import NotFound
 from collector.event import Event, same_body
 from collector.match import Match
+from collector.receipt import Candidate, Receipt
 from collector.repeat import repeat
 from collector.store.face import BusinessRow, Delivery, Ledger, Record, StaleDirectory, StoredEvent
 
@@ -89,25 +90,6 @@ class Target(Protocol):
 
     def lacks(self, event: Event) -> str | None:
         """The ids that it needs and the event does not have."""
-
-
-class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What became of a call about one event. `delivery` is where it stands; `notes` go into `X-Collector-Reason`."""
-
-    event_row: str
-    event_id: str
-    delivery: Delivery
-    duplicate: bool = False
-    notes: tuple[str, ...] = ()
-
-
-class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A checked event that asks to be taken. `event.click` is empty where `match.click` is None."""
-
-    event: Event
-    match: Match
-    expired: bool = False
-    notes: tuple[str, ...] = ()
 
 
 class Intake:

@@ -7,7 +7,7 @@ from starlette.types import Send
 
 from collector.delivery import State
 from collector.errors import CollectorError, InvalidField, RateLimited, Refusal, Unavailable
-from collector.intake import Receipt
+from collector.receipt import Receipt
 
 STATUSES: Final[dict[str, tuple[int, str]]] = {
     "invalid": (400, "INVALID_ARGUMENT"),

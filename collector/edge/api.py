@@ -13,8 +13,9 @@ from collector.edge.answer import Reply
 from collector.edge.guard import Disconnected, Headers, demand_json, read_body
 from collector.errors import CollectorError, InvalidField, NotFound, Refusal, Unauthenticated, Unavailable
 from collector.event import Event, digest, read_event_time
-from collector.intake import Candidate, Intake
+from collector.intake import Intake
 from collector.match import Matcher
+from collector.receipt import Candidate
 from collector.sources import connectly
 from collector.sources.connectly import Report
 from collector.store.face import BusinessRow, Record, StaleDirectory

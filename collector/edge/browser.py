@@ -12,9 +12,10 @@ from collector.edge.guard import Rates
 from collector.edge.visit import SECOND, Directory, Visit, cookies
 from collector.errors import BadToken, NotFound, RateLimited, Refusal
 from collector.event import Event, digest, read_event_time
-from collector.intake import Candidate, Intake
+from collector.intake import Intake
 from collector.link import Linker
 from collector.match import Match
+from collector.receipt import Candidate
 from collector.sources.browser import PageEvent, PageLanding, read_event, read_landing_post, read_link, read_view
 from collector.store.face import Landing, Ledger, Link, Record, StaleDirectory, Wait
 

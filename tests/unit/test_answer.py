@@ -23,7 +23,7 @@ from collector.errors import (
     Unavailable,
     WrongType,
 )
-from collector.intake import Receipt
+from collector.receipt import Receipt
 from collector.store.face import Delivery
 from tests.unit.samples import BUSINESS, Json
 

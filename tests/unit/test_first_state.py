@@ -9,8 +9,9 @@ from collector.attribution import Click
 from collector.delivery import Reason, State, deadline
 from collector.errors import NotFound
 from collector.event import Event
-from collector.intake import Candidate, Intake, Target
+from collector.intake import Intake, Target
 from collector.match import Match
+from collector.receipt import Candidate
 from collector.store.face import BusinessRow
 from tests.unit.samples import BUSINESS, CLICK, NOW_MS, business
 
