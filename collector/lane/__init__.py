@@ -193,7 +193,7 @@ class Lane:
             self.circuit.hear(outcome, self._kit.monotonic())
         if outcome.kind == "accepted":
             self._refusals = 0
-            self._window = min(self._window * 2, self._window_max)
+            self._window = self._window_max
             self._holds.prove(self.name)
         elif outcome.kind != "rejected":
             self._window = self._window_first

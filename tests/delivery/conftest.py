@@ -8,7 +8,8 @@ import pytest
 from collector.destinations.outbound import Outbound
 from collector.dispatcher import Dispatcher
 from collector.sandbox import create_sandbox
-from tests.delivery.house import START_MS, House, open_house
+from tests.delivery.clocks import START_MS
+from tests.delivery.house import House, open_house
 from tests.processes import serving
 
 

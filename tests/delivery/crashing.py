@@ -7,7 +7,8 @@ from pathlib import Path
 import uvloop
 
 from collector.destinations.outbound import Outbound
-from tests.delivery.house import House, WallTime, open_house
+from tests.delivery.clocks import WallTime
+from tests.delivery.house import House, open_house
 
 CALLERS = 8
 

@@ -1,13 +1,11 @@
 """A dispatcher with a real store, a real directory and a sandbox behind HTTP; only time is the test's."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 
 from collector.attribution import Click
@@ -17,85 +15,22 @@ from collector.destinations.connectly import Connectly
 from collector.destinations.meta import Meta
 from collector.destinations.outbound import Outbound
 from collector.directory import Directory
-from collector.dispatcher import Dispatcher, wait_for
+from collector.dispatcher import Dispatcher
 from collector.errors import Unavailable
 from collector.event import Event
 from collector.lane import Limits
 from collector.store import face
-from collector.store.opening import Store, open_store, wall_clock
+from collector.store.opening import Store, open_store
 from collector.store.outbox import SqlOutbox
 from collector.vault import Vault
 from collector.verdict import Ticket, Verdicts
+from tests.delivery.clocks import Time
+from tests.delivery.sandbox import Sandbox
 
 WABA, DATASET, TOKEN = "100000000000001", "200000000000001", "sandbox-token"
 SHOP = "5f1e6c1a-0000-4000-8000-000000000001"
-START_MS = 1_795_168_800_000
 KEY = bytes(range(32))
 PATIENCE_SECONDS = 20.0
-
-
-class Time:
-    """Wall clock and monotonic clock that move only when the test says so."""
-
-    def __init__(self, ms: int = START_MS) -> None:
-        self._ms = ms
-        self._moved = asyncio.Event()
-        self._parked = asyncio.Event()
-        self._waiting: dict[int, tuple[asyncio.Event, float]] = {}
-
-    def clock(self) -> int:
-        return self._ms
-
-    def monotonic(self) -> float:
-        return self._ms / 1000
-
-    def advance(self, seconds: float) -> None:
-        self._ms += round(seconds * 1000)
-        self._moved.set()
-        self._moved = asyncio.Event()
-
-    async def wait(self, event: asyncio.Event, seconds: float) -> None:
-        """As the dispatcher waits: for its event, or until the test has moved the clock so far."""
-        until = self.monotonic() + seconds
-        while not event.is_set() and self.monotonic() < until:
-            waits = [asyncio.create_task(each.wait()) for each in (event, self._moved)]
-            self._waiting[id(event)] = (event, until)
-            self._parked.set()
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
-        self._waiting.pop(id(event), None)
-
-    async def pause(self, seconds: float) -> None:
-        """As everybody else waits before trying again: that time passes by itself."""
-        self.advance(seconds)
-        await asyncio.sleep(0)
-
-    async def parked(self) -> None:
-        """Returns when somebody waits for nothing but the clock or a call."""
-        while not self.is_parked():
-            self._parked.clear()
-            await self._parked.wait()
-
-    def is_parked(self) -> bool:
-        now = self.monotonic()
-        return any(not event.is_set() and now < until for event, until in self._waiting.values())
-
-
-class WallTime(Time):
-    """Time as it passes."""
-
-    def clock(self) -> int:
-        return wall_clock()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    async def wait(self, event: asyncio.Event, seconds: float) -> None:
-        await wait_for(event, seconds)
-
-    async def pause(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 class Signals(SqlOutbox):
@@ -127,34 +62,6 @@ class Signals(SqlOutbox):
     async def hold(self, business_id: str, channel: str, lane_prefix: str, reason: str) -> None:
         await super().hold(business_id, channel, lane_prefix, reason)
         await self._tell()
-
-
-class Sandbox:
-    """The sandbox's own doors."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=30)
-
-    async def close(self) -> None:
-        await self._http.aclose()
-
-    async def put(self, what: str, value: Any) -> None:
-        (await self._http.put(f"/sandbox/{what}", json=value)).raise_for_status()
-
-    async def faults(self, *faults: dict[str, Any]) -> None:
-        await self.put("faults", {"faults": faults})
-
-    async def accepted(self) -> list[str]:
-        """The event ids that arrived, in order, doubles included."""
-        found = (await self._http.get("/sandbox/events")).json()["events"]
-        return [each["event"].get("event_id") or each["event"]["payload"]["order_id"] for each in found]
-
-    async def requests(self) -> list[dict[str, Any]]:
-        return list((await self._http.get("/sandbox/requests")).json()["requests"])
-
-    async def forget(self) -> None:
-        (await self._http.delete("/sandbox/events")).raise_for_status()
 
 
 class House:

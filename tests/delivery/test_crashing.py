@@ -10,7 +10,8 @@ import pytest
 
 from collector.destinations.outbound import Outbound
 from collector.sandbox import create_sandbox
-from tests.delivery.house import SHOP, WallTime, open_house
+from tests.delivery.clocks import WallTime
+from tests.delivery.house import SHOP, open_house
 from tests.processes import serving
 
 KILLS = 3
