@@ -15,6 +15,9 @@ from collector.store.outbox import SETTLE, SqlOutbox
 from collector.store.sqlite import open_sqlite
 from collector.store.writer import Writer
 
+KINDS = (TAKE, NOTE, REVISE, LAND, LINK, SETTLE)
+"""All kinds of operations, in the order in which every commit runs them."""
+
 
 class Store(msgspec.Struct, frozen=True):
     """An open store: the faces, and the engine and writer behind them."""
@@ -41,7 +44,7 @@ async def open_store(url: str, *, clock: Callable[[], int] = wall_clock, serving
     """
     async with (
         _open_engine(url, clock, serving) as engine,
-        Writer(engine, (TAKE, NOTE, REVISE, LAND, LINK, SETTLE)) as writer,
+        Writer(engine, KINDS) as writer,
     ):
         yield Store(SqlLedger(engine, writer), SqlOutbox(engine, writer), SqlDirectory(engine, writer), engine, writer)
 

@@ -15,6 +15,7 @@ SETTLE = Kind(
     ("settle_attempts", "settle_deliveries", "settled"),
     lambda answers: {tuple(row) for row in answers.get("settled", [])},
     lambda op, settled: op.key in settled,
+    limited=False,
 )
 
 

@@ -18,6 +18,8 @@ WRITERS = 4
 """Group commits, claims and directory changes at once; reads cannot take these connections."""
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 10.0
+LOCK_MS = 1000
+"""How long a statement waits for another transaction; the writer retries beyond that."""
 
 # Locks of this schema only: several collectors may share a database. The class says whose locks they are ("cnct").
 _LOCK = "(1668178804, hashtext(current_schema()))"
@@ -32,6 +34,7 @@ SET LOCAL enable_bitmapscan = off;
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off;
 SET LOCAL jit = off;
+SET LOCAL lock_timeout = {LOCK_MS};
 SELECT pg_advisory_xact_lock{{kind}}{_LOCK}
 """
 
@@ -70,7 +73,7 @@ def _named_errors() -> Iterator[None]:
         raise BadRow(str(error)) from error
     except (OverflowError, UnicodeEncodeError) as error:
         raise BadRow(str(error)) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
         raise Interrupted(str(error) or type(error).__name__) from error
 
 

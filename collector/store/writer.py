@@ -15,10 +15,10 @@ from collector.store.face import StaleDirectory
 
 MAX_OPS = 500
 """Operations in one transaction."""
-MAX_ROWS = 5_000
-"""Rows that may wait."""
+MAX_WAITING = 5_000
+"""Operations from outside that may wait; settlements are bounded by what is in flight and always get in."""
 MAX_BYTES = 16 * 1024 * 1024
-"""Bytes that may wait."""
+"""Bytes from outside that may wait."""
 PATIENCE_SECONDS = 2.0
 """How long an operation waits for a database that is busy or gone before its caller hears Unavailable."""
 FIRST_PAUSE_SECONDS = 0.02
@@ -32,11 +32,13 @@ class Kind(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What operations of one kind do: statements, each fed with the rows of its slot, and how an operation finds its own answer.
 
     `digest` turns the rows that the statements returned into what `answer` looks up, once for all operations of a batch.
+    `limited` operations come from outside and may be refused when too much waits.
     """
 
     steps: tuple[str, ...]
     digest: Callable[[Answers], Any]
     answer: Callable[["Op", Any], Any]
+    limited: bool = True
 
 
 class Op(msgspec.Struct, eq=False, gc=True):
@@ -51,7 +53,6 @@ class Op(msgspec.Struct, eq=False, gc=True):
     done: asyncio.Future[Any]
     version: int | None = None
     since: float = 0.0
-    rows: int = 0
     size: int = 0
 
 
@@ -64,14 +65,16 @@ class Writer:
         kinds: Sequence[Kind],
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._engine = engine
         self._kinds = kinds
         self._monotonic = monotonic
         self._sleep = sleep
+        self._patience = patience_seconds
         self._server: deque[Op] = deque()
         self._browser: deque[Op] = deque()
-        self._rows = 0
+        self._waiting = 0
         self._size = 0
         self._wake = asyncio.Event()
         self._closing = False
@@ -105,10 +108,10 @@ class Writer:
         if self._closing:
             raise Unavailable("the collector is stopping")
         op = Op(kind, key, slots, asyncio.get_running_loop().create_future(), version, self._monotonic())
-        for slot in slots:
-            op.rows += len(slot)
-            op.size += sum(map(_weight, slot))
-        self._admit(op, source)
+        queue = self._browser if source == "browser" else self._server
+        if kind.limited:
+            self._admit(op, source)
+        queue.append(op)
         self._wake.set()
         return await op.done
 
@@ -121,25 +124,27 @@ class Writer:
             except BadRow as error:
                 raise InvalidField("row", f"cannot be stored ({error})") from error
             except Interrupted as error:
-                if self._monotonic() - since >= PATIENCE_SECONDS:
+                if self._monotonic() - since >= self._patience:
                     raise Unavailable(str(error)) from error
                 await self._sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _admit(self, op: Op, source: str) -> None:
-        """Server events come before browsers': those make room when the queue is full."""
-        while self._rows and (self._rows + op.rows > MAX_ROWS or self._size + op.size > MAX_BYTES):
+        """Count an operation in. Server events come before browsers': those make room when too much waits."""
+        op.size = sum(_weight(row) for slot in op.slots for row in slot)
+        while self._waiting and (self._waiting >= MAX_WAITING or self._size + op.size > MAX_BYTES):
             if source == "browser" or not self._browser:
                 raise Unavailable("too much waits to be stored")
-            _fail(self._forget(self._browser.pop()), Unavailable("too much waits to be stored"))
-        (self._browser if source == "browser" else self._server).append(op)
-        self._rows += op.rows
+            evicted = self._browser.pop()
+            self._discount(evicted)
+            _fail(evicted, Unavailable("too much waits to be stored"))
+        self._waiting += 1
         self._size += op.size
 
-    def _forget(self, op: Op) -> Op:
-        self._rows -= op.rows
-        self._size -= op.size
-        return op
+    def _discount(self, op: Op) -> None:
+        if op.kind.limited:
+            self._waiting -= 1
+            self._size -= op.size
 
     async def _run(self) -> None:
         while True:
@@ -163,7 +168,9 @@ class Writer:
         batch: list[Op] = []
         for queue in (self._server, self._browser):
             while queue and len(batch) < MAX_OPS:
-                batch.append(self._forget(queue.popleft()))
+                op = queue.popleft()
+                self._discount(op)
+                batch.append(op)
         return batch
 
     async def _commit(self, batch: list[Op], cleaned: bool = False) -> None:
@@ -195,7 +202,7 @@ class Writer:
                 await self._commit(batch[:middle], cleaned)
                 batch = batch[middle:]
             except Interrupted as error:
-                late = self._monotonic() - PATIENCE_SECONDS
+                late = self._monotonic() - self._patience
                 for op in batch:
                     if op.since <= late:
                         _fail(op, Unavailable(str(error)))

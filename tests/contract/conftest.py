@@ -1,7 +1,7 @@
 """One store, twice: every contract test runs on SQLite and on PostgreSQL."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import pytest
 
 from collector.store.opening import Store, open_store
 from tests.contract.samples import NOW
+from tests.postgres import PostgresServer
 
 _schemas = itertools.count()
 
@@ -54,14 +55,25 @@ def engine_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def contract_dsn(postgres_server: PostgresServer) -> Iterator[str]:
+    """One PostgreSQL database for the whole suite: each test has a schema in it."""
+    with postgres_server.database() as dsn:
+        yield dsn
+
+
 @pytest.fixture
-def url(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """An empty database."""
-    return (
-        f"sqlite:///{tmp_path}/collector.db"
-        if engine_name == "sqlite"
-        else str(request.getfixturevalue("postgres_dsn"))
-    )
+async def url(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """An empty store."""
+    if engine_name == "sqlite":
+        return f"sqlite:///{tmp_path}/collector.db"
+    dsn, schema = request.getfixturevalue("contract_dsn"), f"test_{next(_schemas)}"
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(f"CREATE SCHEMA {schema}")
+    finally:
+        await connection.close()
+    return f"{dsn}{'&' if '?' in dsn else '?'}search_path={schema}"
 
 
 @pytest.fixture

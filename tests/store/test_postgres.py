@@ -1,0 +1,96 @@
+"""What only the PostgreSQL engine does: a DSN with options, a server that goes away and comes back."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from collector.errors import SettingsError
+from collector.store.face import Taken
+from collector.store.opening import open_store
+from tests.contract.samples import SHOP, delivery, purchase, record, stored
+
+pytestmark = pytest.mark.anyio
+
+
+def with_option(dsn: str, option: str) -> str:
+    return f"{dsn}{'&' if '?' in dsn else '?'}{option}"
+
+
+async def test_statements_need_not_be_cached(postgres_dsn: str) -> None:
+    """A pooler in transaction mode knows no prepared statements."""
+    async with open_store(with_option(postgres_dsn, "statement_cache_size=0"), serving=True) as store:
+        assert [(await stored(store)).delivery.state for _ in range(3)] == ["pending"] * 3
+
+
+async def test_the_search_path_chooses_the_schema(postgres_dsn: str) -> None:
+    connection = await asyncpg.connect(postgres_dsn)
+    await connection.execute("CREATE SCHEMA elsewhere")
+    async with open_store(with_option(postgres_dsn, "search_path=elsewhere"), serving=True) as store:
+        await stored(store)
+    assert await connection.fetchval("SELECT count(*) FROM elsewhere.events") == 1
+    assert await connection.fetchval("SELECT to_regclass('public.events')") is None
+    await connection.close()
+
+
+@pytest.mark.parametrize("option", ["statement_cache_size=many", "search_path=nowhere", "port=1&host=127.0.0.1"])
+async def test_a_server_that_cannot_be_used_is_a_settings_error(postgres_dsn: str, option: str) -> None:
+    dsn = with_option(postgres_dsn.partition("?")[0] if "host" in option else postgres_dsn, option)
+    with pytest.raises(SettingsError, match="COLLECTOR_DATABASE_URL"):
+        async with open_store(dsn, serving=True):
+            pytest.fail("it opened")
+
+
+async def test_backends_killed_under_load_lose_and_double_nothing(postgres_dsn: str) -> None:
+    other = await asyncpg.connect(postgres_dsn)
+    killed = 0
+
+    async def kill() -> int:
+        return int(await other.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ))  # fmt: skip
+
+    async with open_store(postgres_dsn, serving=True) as store:
+
+        async def produce(number: int) -> list[Taken]:
+            nonlocal killed
+            taken = []
+            for turn in range(10):
+                event = purchase(event_id=f"{number}-{turn}")
+                taken.append(await store.ledger.take(event, delivery(event), record(event), (), 1))
+                if number == 0:
+                    killed += await kill()
+            return taken
+
+        results = await asyncio.gather(*(produce(number) for number in range(20)))
+        assert killed >= 10
+        assert all(taken.won for many in results for taken in many)
+        assert len(await store.ledger.events(SHOP, None, None, None, None, 1000)) == 200
+        assert len(await store.ledger.records(SHOP, None, 1000)) == 200
+    await other.close()
+
+
+async def test_a_plan_made_for_an_empty_table_is_not_kept(postgres_dsn: str) -> None:
+    """Reads and writes of single rows stay within a few pages when the tables have grown."""
+    async with open_store(postgres_dsn, serving=True) as store:
+        for _ in range(20):
+            events = [purchase() for _ in range(100)]
+            await asyncio.gather(*(store.ledger.take(event, delivery(event), record(event), (), 1) for event in events))
+        other = await asyncpg.connect(postgres_dsn)
+        await other.execute("SELECT pg_stat_clear_snapshot()")
+        await stored(store)
+        before = await pages(other)
+        await stored(store)
+        after = await pages(other)
+        await other.close()
+    assert after - before < 200
+
+
+async def pages(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
+    """Index and heap pages that this database's tables have touched so far."""
+    await connection.execute("SELECT pg_stat_force_next_flush()")
+    return int(
+        await connection.fetchval(
+            "SELECT sum(coalesce(heap_blks_hit, 0) + coalesce(idx_blks_hit, 0)) FROM pg_statio_user_tables"
+        )
+    )

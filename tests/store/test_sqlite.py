@@ -1,0 +1,120 @@
+"""What only the SQLite engine does: one serving process, a log that stays small, a full disk, a clean end."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.errors import SettingsError, Unavailable
+from collector.store import sqlite
+from collector.store.engine import Interrupted
+from collector.store.opening import Store, open_store
+from tests.contract.samples import SHOP, business, delivery, purchase, record, stored
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_second_serving_process_is_refused_and_told_why(store: Store, database: Path) -> None:
+    with pytest.raises(SettingsError, match=r"collector\.db\.lock.*PostgreSQL"):
+        async with open_store(f"sqlite:///{database}", serving=True):
+            pytest.fail("it opened")
+    assert (await stored(store)).event.business_id == SHOP
+
+
+async def test_a_command_writes_beside_the_serving_process(store: Store, database: Path) -> None:
+    async with open_store(f"sqlite:///{database}", serving=False) as command:
+        assert await command.directory.put_business(business())
+    assert len((await store.directory.snapshot()).businesses) == 1
+
+
+async def test_the_lock_is_free_again_after_a_stop(database: Path) -> None:
+    for _ in range(2):
+        async with open_store(f"sqlite:///{database}", serving=True):
+            pass
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{folder}", "sqlite:///{folder}/file/below.db"])
+def test_a_process_that_cannot_open_its_database_ends_and_says_why(tmp_path: Path, url: str) -> None:
+    """An open connection would keep the interpreter alive for ever."""
+    (tmp_path / "file").write_text("not a directory")
+    script = (
+        "import asyncio, sys\nfrom collector.store.opening import open_store\n"
+        "async def start():\n    async with open_store(sys.argv[1], serving=True): print('opened')\nasyncio.run(start())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, url.format(folder=tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "SettingsError: COLLECTOR_DATABASE_URL" in ended.stderr
+    assert "opened" not in ended.stdout
+
+
+@pytest.fixture
+def foreign(database: Path) -> Iterator[Path]:
+    """A file of somebody else, which must not change."""
+    database.write_bytes(b"something else entirely" * 100)
+    yield database
+    assert database.read_bytes() == b"something else entirely" * 100
+
+
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(foreign: Path) -> None:
+    with pytest.raises(SettingsError, match="not a database"):
+        async with open_store(f"sqlite:///{foreign}", serving=True):
+            pytest.fail("it opened")
+
+
+async def test_an_sqlite_that_is_too_old_is_named(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 31, 1))
+    with pytest.raises(SettingsError, match="too old"):
+        async with open_store(f"sqlite:///{database}", serving=True):
+            pytest.fail("it opened")
+
+
+async def test_a_full_disk_is_unavailable_until_there_is_room(store: Store) -> None:
+    assert isinstance(store.engine, sqlite.SqliteEngine)
+    store.writer._patience = 0.05
+    [pages] = await store.engine._writer.run(lambda connection: connection.execute("PRAGMA page_count").fetchone())
+    await store.engine._writer.run(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+    big = purchase()
+    with pytest.raises(Unavailable, match="full"):
+        await store.ledger.take(big, delivery(big), record(big, payload="x" * 100_000), (), 1)
+    assert await store.ledger.event(SHOP, big.id) is None
+    await store.engine._writer.run(lambda connection: connection.execute("PRAGMA max_page_count = 1000000").fetchone())
+    assert (await store.ledger.take(big, delivery(big), record(big, payload="x" * 100_000), (), 1)).won
+
+
+async def test_every_commit_is_synced_and_readers_cannot_write(store: Store) -> None:
+    assert isinstance(store.engine, sqlite.SqliteEngine)
+    engine = store.engine
+    assert await engine._writer.run(lambda connection: connection.execute("PRAGMA synchronous").fetchone()) == (2,)
+    assert await engine._writer.run(lambda connection: connection.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+    with pytest.raises(Interrupted, match="readonly"):
+        await engine.read("raise_version")
+
+
+async def test_the_log_is_copied_into_the_database_and_starts_anew(
+    store: Store, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "CHECKPOINT_BYTES", 1_000_000)
+    for _ in range(30):
+        events = [purchase() for _ in range(100)]
+        await asyncio.gather(
+            *(store.ledger.take(event, delivery(event), record(event, payload="x" * 1000), (), 1) for event in events)
+        )
+    assert isinstance(store.engine, sqlite.SqliteEngine)
+    if store.engine._sweep is not None:
+        await store.engine._sweep
+    sizes = [size(database.with_name(database.name + "-wal")), size(database)]
+    assert sizes[0] < 5_000_000 < sizes[1]
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size

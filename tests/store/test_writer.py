@@ -1,0 +1,193 @@
+"""The group-commit writer: natural batches, limits, order, a clean stop."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from collector.errors import InvalidField, Unavailable
+from collector.event import Source
+from collector.store import writer as writing
+from collector.store.engine import BadRow, Interrupted, Params, Rows, Step
+from collector.store.face import Taken
+from collector.store.ledger import SqlLedger
+from collector.store.opening import KINDS, Store
+from collector.store.writer import Writer
+from tests.contract.samples import SHOP, delivery, purchase, record
+
+pytestmark = pytest.mark.anyio
+
+
+class Gate:
+    """The real engine behind a gate: commits wait until it is opened, and are listed by the event ids they take."""
+
+    writers = 1
+
+    def __init__(self, store: Store) -> None:
+        self._engine = store.engine
+        self.open = asyncio.Event()
+        self.reached = asyncio.Event()
+        self.batches: list[list[str]] = []
+
+    async def read(self, name: str, params: Params | None = None) -> Rows:
+        return await self._engine.read(name, params)
+
+    async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
+        given = next(step.params for step in steps if step.name == "take_events")
+        assert not callable(given)
+        self.batches.append([row[3] for row in given["rows"]])
+        self.reached.set()
+        await self.open.wait()
+        return await self._engine.commit(steps, version, exclusive)
+
+    async def now_ms(self) -> int:
+        return await self._engine.now_ms()
+
+    async def migrate(self) -> None:
+        await self._engine.migrate()
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+
+def take(ledger: SqlLedger, event_id: str, source: Source = "server", payload: str = "{}") -> "asyncio.Task[Taken]":
+    event = purchase(event_id=event_id, source=source)
+    return asyncio.create_task(ledger.take(event, delivery(event), record(event, payload=payload), (), 1))
+
+
+async def test_what_comes_while_a_commit_runs_shares_the_next(store: Store) -> None:
+    gate = Gate(store)
+    async with Writer(gate, KINDS) as writer:
+        ledger = SqlLedger(gate, writer)
+        first = take(ledger, "first")
+        await gate.reached.wait()
+        others = [take(ledger, f"order-{number}") for number in range(50)]
+        await asyncio.sleep(0)
+        gate.open.set()
+        assert all(taken.won for taken in await asyncio.gather(first, *others))
+    assert [len(batch) for batch in gate.batches] == [1, 50]
+    assert (writer.batches, writer.committed) == (2, 51)
+
+
+async def test_a_batch_is_bounded_and_server_events_go_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "MAX_OPS", 4)
+    gate = Gate(store)
+    async with Writer(gate, KINDS) as writer:
+        ledger = SqlLedger(gate, writer)
+        tasks = [take(ledger, "first")]
+        await gate.reached.wait()
+        tasks += [take(ledger, f"view-{number}", "browser") for number in range(3)] + [
+            take(ledger, f"order-{number}") for number in range(3)
+        ]
+        await asyncio.sleep(0)
+        gate.open.set()
+        await asyncio.gather(*tasks)
+    assert gate.batches == [["first"], ["order-0", "order-1", "order-2", "view-0"], ["view-1", "view-2"]]
+
+
+@pytest.mark.parametrize(("limit", "value", "payload"), [("MAX_WAITING", 3, "{}"), ("MAX_BYTES", 33_000, "x" * 9_000)])
+async def test_a_full_queue_is_unavailable_and_browsers_make_room(
+    store: Store, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, payload: str
+) -> None:
+    """Three takes fit. A fourth from the browser is refused, one from a server takes a browser's place."""
+    monkeypatch.setattr(writing, limit, value)
+    gate = Gate(store)
+    async with Writer(gate, KINDS) as writer:
+        ledger = SqlLedger(gate, writer)
+        tasks = [take(ledger, "first")]
+        await gate.reached.wait()
+        tasks += [take(ledger, "view", "browser", payload)] + [
+            take(ledger, f"order-{number}", "server", payload) for number in range(2)
+        ]
+        tasks += [
+            take(ledger, "late-view", "browser", payload),
+            take(ledger, "order-2", "server", payload),
+            take(ledger, "order-3", "server", payload),
+        ]
+        await asyncio.sleep(0)
+        gate.open.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sorted(gate.batches[1]) == ["order-0", "order-1", "order-2"]
+    refused = [isinstance(result, Unavailable) for result in results]
+    assert refused == [False, True, False, False, True, False, True]
+
+
+async def test_stopping_commits_what_waits_and_refuses_what_comes(store: Store) -> None:
+    gate = Gate(store)
+    writer = Writer(gate, KINDS)
+    async with writer:
+        ledger = SqlLedger(gate, writer)
+        tasks = [take(ledger, f"order-{number}") for number in range(10)]
+        await gate.reached.wait()
+        gate.open.set()
+    assert all(task.result().won for task in tasks)
+    with pytest.raises(Unavailable, match="stopping"):
+        await take(ledger, "late")
+    assert len(await store.ledger.events(SHOP, None, None, None, None, 100)) == 10
+
+
+class Picky(Gate):
+    """Refuses every batch that holds the event `guilty`."""
+
+    async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
+        results = await super().commit(steps, version, exclusive) if "guilty" not in str(steps) else []
+        if not results:
+            self.batches.append(["refused"])
+            raise BadRow("value out of range")
+        return results
+
+
+async def test_one_bad_event_among_many_costs_a_few_commits(store: Store) -> None:
+    engine = Picky(store)
+    engine.open.set()
+    async with Writer(engine, KINDS) as writer:
+        ledger = SqlLedger(engine, writer)
+        tasks = [take(ledger, "guilty" if number == 33 else f"order-{number}") for number in range(100)]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [number for number, result in enumerate(results) if isinstance(result, InvalidField)] == [33]
+    assert sum(isinstance(result, Taken) and result.won for result in results) == 99
+    assert len(engine.batches) <= 2 * 7 + 2
+
+
+class Down(Gate):
+    """Is never there."""
+
+    async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
+        raise Interrupted("disk I/O error")
+
+
+async def test_each_operation_waits_only_its_own_patience(store: Store) -> None:
+    """The clock moves by the pauses only: nobody hears Unavailable before two seconds, nor much later."""
+    now = 0.0
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        pauses.append(seconds)
+        await asyncio.sleep(0)
+
+    async with Writer(Down(store), KINDS, monotonic=lambda: now, sleep=pause) as writer:
+        with pytest.raises(Unavailable, match="disk I/O error"):
+            await take(SqlLedger(store.engine, writer), "order-1")
+    assert writing.PATIENCE_SECONDS <= now <= writing.PATIENCE_SECONDS + writing.LONGEST_PAUSE_SECONDS
+    assert pauses == sorted(pauses)
+
+
+class Faulty(Gate):
+    """Has a bug."""
+
+    async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
+        if not self.open.is_set():
+            raise RuntimeError("a bug")
+        return await super().commit(steps, version, exclusive)
+
+
+async def test_a_bug_below_leaves_nobody_waiting_and_the_writer_running(store: Store) -> None:
+    engine = Faulty(store)
+    async with Writer(engine, KINDS) as writer:
+        ledger = SqlLedger(engine, writer)
+        with pytest.raises(Unavailable, match="RuntimeError"):
+            await take(ledger, "order-1")
+        engine.open.set()
+        assert (await take(ledger, "order-2")).won
