@@ -1,5 +1,6 @@
 """One store, twice: every contract test runs on SQLite and on PostgreSQL."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -63,17 +64,21 @@ def contract_dsn(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture
-async def url(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+def url(engine_name: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """An empty store."""
     if engine_name == "sqlite":
         return f"sqlite:///{tmp_path}/collector.db"
     dsn, schema = request.getfixturevalue("contract_dsn"), f"test_{next(_schemas)}"
+    asyncio.run(create_schema(dsn, schema))
+    return f"{dsn}{'&' if '?' in dsn else '?'}search_path={schema}"
+
+
+async def create_schema(dsn: str, schema: str) -> None:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(f"CREATE SCHEMA {schema}")
     finally:
         await connection.close()
-    return f"{dsn}{'&' if '?' in dsn else '?'}search_path={schema}"
 
 
 @pytest.fixture
