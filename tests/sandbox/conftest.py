@@ -12,6 +12,7 @@ import pytest
 from collector.sandbox import create_sandbox
 from tests.processes import serving
 from tests.sandbox.samples import BEARER, BUSINESS, KEY, NOW, WHATSAPP_DATASET, Json
+from tests.sandbox.shopping import Collector, Visitor, open_shop
 
 
 class Sandbox:
@@ -102,3 +103,24 @@ def strict_sandbox() -> Iterator[Sandbox]:
 def new_sandbox() -> Callable[..., AbstractContextManager[Sandbox]]:
     """Starts sandboxes with options of their own."""
     return running_sandbox
+
+
+@pytest.fixture(scope="module")
+def collector() -> Collector:
+    """What the shared shop reports to."""
+    return Collector()
+
+
+@pytest.fixture(scope="module")
+def shared_shop(collector: Collector) -> Iterator[Visitor]:
+    """One shop for a module."""
+    with open_shop(collector) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def visitor(shared_shop: Visitor, collector: Collector) -> Visitor:
+    """A new visitor of the shop; its collector has heard nothing yet."""
+    shared_shop.client.cookies.clear()
+    collector.calls.clear()
+    return shared_shop

@@ -9,7 +9,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from tests.sandbox.conftest import Sandbox
 from tests.sandbox.samples import whatsapp
-from tests.sandbox.test_shop import REF, TOKEN, Collector, open_shop
+from tests.sandbox.shopping import REF, TOKEN, Collector, open_shop
 
 pytestmark = pytest.mark.anyio
 NAMES = (os.environ.get("COLLECTOR_TEST_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")

@@ -274,6 +274,7 @@ def test_contact_data_that_is_not_hashed_is_refused(strict_sandbox: Sandbox, val
         ("Purchase", MONEY | {"contents": [{"id": "a"}, {"id": ""}]}, 2804008),
         ("Purchase", MONEY | {"contents": {"id": "a"}}, None),
         ("Purchase", MONEY | {"contents": ["a"]}, None),
+        ("Purchase", MONEY | {"contents": 5}, None),
     ],
 )
 def test_money_and_contents_are_checked(strict_sandbox: Sandbox, name: str, custom: Any, subcode: int | None) -> None:
