@@ -109,28 +109,23 @@ class Batch:
         await self._settle(endings, Asked(Outcome(kind="rejected", scope="event"), now))
         return fit
 
-    async def _deliver(self, claims: Sequence[Claim], guilty: bool = False) -> bool:
-        """Send the claims, split them where they are refused together. Returns whether all of them were accepted.
-
-        `guilty`: their whole was refused and the rest of it is innocent, so that one of them must be to blame: asking again would tell nothing.
-        """
+    async def _deliver(self, claims: Sequence[Claim]) -> None:
+        """Send the claims; where they are refused together, each half by itself, until the bad ones stand alone."""
         if self._trouble is not None:  # neither a throttle nor an outage nor a held channel is a reason to go on asking
             await self._end(claims, Asked(self._trouble, self._kit.clock()))
-            return False
-        if not guilty:
-            ends_at = min(claim.ends_at for claim in claims)
-            if self._kit.closing or ends_at - self._kit.monotonic() < self._destination.seconds + SETTLE_SECONDS:
-                await release(self._kit, claims)
-                return False
-            asked = await self._ask(claims)
-            if asked.outcome.kind != "rejected" or len(claims) == 1:
-                await self._end(claims, asked)
-                return asked.outcome.kind == "accepted"
-            self._kit.counters.bisections += 1
+            return
+        ends_at = min(claim.ends_at for claim in claims)
+        if self._kit.closing or ends_at - self._kit.monotonic() < self._destination.seconds + SETTLE_SECONDS:
+            await release(self._kit, claims)
+            return
+        asked = await self._ask(claims)
+        if asked.outcome.kind != "rejected" or len(claims) == 1:
+            await self._end(claims, asked)
+            return
+        self._kit.counters.bisections += 1
         half = (len(claims) + 1) // 2
-        clean = await self._deliver(claims[:half])
-        await self._deliver(claims[half:], guilty=clean and len(claims) - half > 1)
-        return False
+        await self._deliver(claims[:half])
+        await self._deliver(claims[half:])
 
     async def _ask(self, claims: Sequence[Claim]) -> Asked:
         kit, at, began = self._kit, self._kit.clock(), self._kit.monotonic()
@@ -144,7 +139,10 @@ class Batch:
             answer = await kit.patience.bound(self._destination.send(wire))
         except TimeoutError:
             answer = Answer(lost="unknown", error="given up: the process stops")
-        outcome = self._hear(self._destination.read(answer, len(claims)), len(claims))
+        outcome = self._destination.read(answer, len(claims))
+        if outcome.kind == "held" and self._replaced():  # the refusal is not about the channel as it is now
+            outcome = msgspec.structs.replace(outcome, kind="unavailable", scope="app", hold=None)
+        outcome = self._hear(outcome, len(claims))
         if outcome.kind == "unknown":  # what has not been in this request is no part of its uncertainty
             self._trouble = msgspec.structs.replace(outcome, kind="unavailable", scope="app")
         elif outcome.kind in ("held", "throttled", "unavailable"):
@@ -152,6 +150,15 @@ class Batch:
         elif (outcome.code, outcome.subcode) == UNKNOWN_CLICK and len(claims) == 1:
             self._kit.clicks.remember(self._where, claims[0].stored.event.click.ctwa_clid, outcome, at)
         return Asked(outcome, at, answer.kept, round((kit.monotonic() - began) * 1000))
+
+    def _replaced(self) -> bool:
+        """Whether the channel has got another token, dataset or account since the request was made."""
+        used, now = self._account, self._kit.directory.channel(self._name.business_id, self._name.channel)
+        return now is not None and (used.token, used.dataset_id, used.asset_id) != (
+            now.token,
+            now.dataset_id,
+            now.asset_id,
+        )
 
     async def _end(self, claims: Sequence[Claim], asked: Asked) -> None:
         """Every one of the claims ends its attempt with this outcome."""

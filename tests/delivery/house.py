@@ -84,6 +84,7 @@ class House:
         *,
         on_unknown: OnUnknown = "retry",
         limits: Limits | None = None,
+        alone: bool = True,
         poll_seconds: float | None = None,
         destinations: Mapping[str, Destination] | None = None,
     ) -> Dispatcher:
@@ -96,7 +97,7 @@ class House:
             self.directory,
             destinations or {"meta": meta, "connectly": connectly},
             self.verdicts,
-            alone=True,
+            alone=alone,
             on_unknown=on_unknown,
             limits=limits,
             clock=self.time.clock,
@@ -233,11 +234,15 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(path: Path, sandbox_url: str, clocks: Time | None = None) -> AsyncIterator[House]:
-    """A house with one business and a WhatsApp channel, at peace: nothing is sent before a dispatcher starts."""
+async def open_house(database: Path | str, sandbox_url: str, clocks: Time | None = None) -> AsyncIterator[House]:
+    """A house with one business and a WhatsApp channel, at peace: nothing is sent before a dispatcher starts.
+
+    `database`: a file for SQLite, or the DSN of a PostgreSQL database.
+    """
     async with AsyncExitStack() as stack:
         clocks = clocks or Time()
-        store = await stack.enter_async_context(open_store(f"sqlite:///{path}", clock=clocks.clock, serving=True))
+        url = database if isinstance(database, str) else f"sqlite:///{database}"
+        store = await stack.enter_async_context(open_store(url, clock=clocks.clock, serving=True))
         vault = Vault([KEY], lambda size: b"\7" * size)
         sandbox = Sandbox(sandbox_url)
         stack.push_async_callback(sandbox.close)

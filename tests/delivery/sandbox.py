@@ -1,8 +1,13 @@
-"""The sandbox's own doors, as a test uses them."""
+"""The sandbox's own doors, as a test uses them, and a destination that is meddled with at the right moment."""
 
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import httpx
+
+from collector.destinations import Answer, Wire
+from collector.destinations.meta import Meta
+from collector.destinations.outbound import Outbound
 
 
 class Sandbox:
@@ -31,3 +36,21 @@ class Sandbox:
 
     async def forget(self) -> None:
         (await self._http.delete("/sandbox/events")).raise_for_status()
+
+
+class Meddling(Meta):
+    """Does something in the middle: before the request with this number is sent."""
+
+    def __init__(
+        self, outbound: Outbound, url: str, number: int, meddle: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        super().__init__(outbound, url, "v25.0", "collector")
+        self.sent = 0
+        self._number = number
+        self._meddle = meddle
+
+    async def send(self, wire: Wire) -> Answer:
+        self.sent += 1
+        if self.sent == self._number:
+            await self._meddle()
+        return await super().send(wire)

@@ -112,6 +112,13 @@ async def test_500s_are_ridden_out_and_every_event_arrives_once(house: House, di
     assert dispatcher.facts()["unknown"] == 0
 
 
+async def test_a_retry_is_made_when_it_is_due_not_at_the_next_look(house: House, dispatcher: Dispatcher) -> None:
+    await house.sandbox.faults({"kind": "html500", "times": 1})
+    await (await house.take()).wait(20)
+    await house.live_through(0.5, 0.1)
+    assert await house.states() == {"delivered": 1}
+
+
 async def test_a_rejected_event_is_buried_with_metas_words_and_its_caller_hears_them(
     house: House, dispatcher: Dispatcher
 ) -> None:
@@ -154,7 +161,7 @@ async def test_an_unknown_fate_is_held_where_a_double_is_worse_than_a_loss(house
 
 
 async def test_a_hung_destination_holds_a_bounded_number_of_sockets(house: House) -> None:
-    async with Outbound(seconds=0.3) as impatient:
+    async with Outbound(seconds=1.0) as impatient:
         dispatcher = house.employ(impatient, limits=Limits(sockets=4))
         await dispatcher.start()
         await house.sandbox.faults({"kind": "hang"})

@@ -9,6 +9,7 @@ from collector.delivery import LaneName
 from collector.destinations.outbound import Outbound
 from collector.dispatcher import Dispatcher
 from tests.delivery.house import SHOP, TOKEN, House
+from tests.delivery.sandbox import Meddling
 
 OTHER = "5f1e6c1a-0000-4000-8000-000000000002"
 
@@ -23,8 +24,8 @@ async def mend(house: House, token: str = TOKEN) -> None:
 
 async def test_a_revoked_token_costs_three_requests_at_most_and_no_event(house: House, dispatcher: Dispatcher) -> None:
     await revoke(house)
-    await house.sandbox.faults({"kind": "slow", "delay_ms": 50})
-    tickets = await house.take_many(60)
+    await house.sandbox.faults({"kind": "slow", "delay_ms": 300})
+    tickets = [await house.take() for _ in range(60)]  # one after the other: each could be a request of its own
     tickets += await house.take_many(20, source="browser")
     tickets += await house.take_many(20, leased=False)
     states = await house.until(lambda states: states == {"held(token)": 100})
@@ -193,3 +194,22 @@ async def test_any_number_of_unknown_clicks_does_not_hold_the_channel(house: Hou
         await (await house.take(click=click)).wait(20)
     assert await house.states() == {"dead(rejected)": 25}
     assert await house.held_because() is None
+
+
+async def test_a_late_refusal_of_an_old_token_does_not_hold_the_channel_with_the_new_one(
+    house: House, outbound: Outbound
+) -> None:
+    async def replace_token() -> None:
+        await house.sandbox.put("state", {"tokens": {TOKEN: {"expired": True}, "new-token": {}}})
+        await house.channel(token="new-token")
+        await house.directory.refresh()
+
+    dispatcher = house.employ(outbound, destinations={"meta": Meddling(outbound, house.sandbox.url, 1, replace_token)})
+    await dispatcher.start()
+    verdict = await (await house.take()).wait(20)
+    assert verdict is not None
+    assert verdict.state == "retrying"
+    assert await house.held_because() is None
+    await house.live_through(5)
+    assert await house.states() == {"delivered": 1}
+    await dispatcher.stop(5)

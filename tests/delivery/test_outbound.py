@@ -112,8 +112,8 @@ async def test_no_answer_in_time_is_an_unknown_fate_and_the_wait_is_bounded() ->
 
     async with server(hang) as url:
         began = asyncio.get_running_loop().time()
-        assert (await ask(url, 0.2)).lost == "unknown"
-        assert asyncio.get_running_loop().time() - began < 2
+        assert (await ask(url, 1.0)).lost == "unknown"
+        assert asyncio.get_running_loop().time() - began < 4
 
 
 async def test_a_body_that_drips_does_not_outlast_the_bound() -> None:
@@ -123,7 +123,7 @@ async def test_a_body_that_drips_does_not_outlast_the_bound() -> None:
         await reader.read()
 
     async with server(drip) as url:
-        assert (await ask(url, 0.2)).lost == "unknown"
+        assert (await ask(url, 1.0)).lost == "unknown"
 
 
 async def test_a_body_that_breaks_off_keeps_its_status() -> None:
@@ -181,7 +181,7 @@ async def test_no_socket_to_be_had_is_unavailable() -> None:
         await release.wait()
         await reply(b"{}")(reader, writer)
 
-    async with server(wait) as url, Outbound(sockets=1, seconds=5, connect_seconds=0.1) as outbound:
+    async with server(wait) as url, Outbound(sockets=1, seconds=5, connect_seconds=1.0) as outbound:
         asked = [asyncio.create_task(outbound.post(Wire(url, {}, b"{}"))) for _ in range(2)]
         done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         release.set()
@@ -195,7 +195,7 @@ async def test_after_a_hang_the_sockets_are_free_again() -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await (reader.read() if hanging else reply(b"{}")(reader, writer))
 
-    async with server(script) as url, Outbound(sockets=2, seconds=0.2) as outbound:
+    async with server(script) as url, Outbound(sockets=2, seconds=1.0) as outbound:
         lost = await asyncio.gather(*(outbound.post(Wire(url, {}, b"{}")) for _ in range(2)))
         hanging = False
         assert [answer.lost for answer in lost] == ["unknown", "unknown"]

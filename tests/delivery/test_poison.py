@@ -1,17 +1,15 @@
 """One bad event makes Graph refuse them all: the good arrive once, the bad are buried with Meta's words, and the search is short."""
 
 import math
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from collector.attribution import Click
-from collector.destinations import Answer, Wire
-from collector.destinations.meta import Meta
 from collector.destinations.outbound import Outbound
 from collector.dispatcher import Dispatcher
 from tests.delivery.house import House
+from tests.delivery.sandbox import Meddling
 
 GOOD, BAD, FOREIGN = "AfgGood", "AfgBad", "AfgForeign"
 
@@ -105,24 +103,6 @@ async def test_a_click_that_meta_does_not_know_spoils_one_batch_only(house: Hous
     await house.rest()
     assert len(await house.sandbox.requests()) == 1
     await dispatcher.stop(5)
-
-
-class Meddling(Meta):
-    """Does something in the middle: before the request with this number is sent."""
-
-    def __init__(
-        self, outbound: Outbound, url: str, number: int, meddle: Callable[[], Coroutine[Any, Any, None]]
-    ) -> None:
-        super().__init__(outbound, url, "v25.0", "collector")
-        self.sent = 0
-        self._number = number
-        self._meddle = meddle
-
-    async def send(self, wire: Wire) -> Answer:
-        self.sent += 1
-        if self.sent == self._number:
-            await self._meddle()
-        return await super().send(wire)
 
 
 @pytest.mark.parametrize(
