@@ -10,7 +10,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from starlette.types import Receive, Scope
 
-from collector.errors import Forbidden, RateLimited, TooLarge, WrongType
+from collector.errors import Forbidden, InvalidField, RateLimited, TooLarge, WrongType
 from collector.store.face import BusinessRow
 
 BROWSER_BODY_BYTES_MAX: Final = 64 * 1024
@@ -19,8 +19,11 @@ SERVER_BODY_BYTES_MAX: Final = 256 * 1024
 Headers = Mapping[bytes, bytes]
 
 
-class Disconnected(Exception):
-    """The caller left in the middle of its body: there is nobody to answer."""
+class Disconnected(InvalidField):
+    """The caller left in the middle of its body: there is nobody to answer, but it was a call."""
+
+    def __init__(self) -> None:
+        super().__init__("body", "must come whole")
 
 
 async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
