@@ -40,6 +40,7 @@ class Signals(SqlOutbox):
         super().__init__(store.engine, store.writer)
         self.committed = asyncio.Condition()
         self.away = 0  # so many settlements find the store away
+        self.troubles: list[Exception] = []  # what the next looks at the store, and resumes, come to
         self.settlements: list[face.Settlement] = []
 
     async def _tell(self) -> None:
@@ -54,6 +55,16 @@ class Signals(SqlOutbox):
         self.settlements += [each for each, ours in zip(settlements, done, strict=True) if ours]
         await self._tell()
         return done
+
+    async def due(self) -> list[face.LaneDue]:
+        if self.troubles:
+            raise self.troubles.pop(0)
+        return await super().due()
+
+    async def resume(self, business_id: str, channel: str, lane_prefix: str) -> int:
+        if self.troubles:
+            raise self.troubles.pop(0)
+        return await super().resume(business_id, channel, lane_prefix)
 
     async def release(self, claims: list[face.StoredEvent], due_at: int) -> None:
         await super().release(claims, due_at)

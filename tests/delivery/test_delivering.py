@@ -24,6 +24,7 @@ async def test_a_handed_over_event_is_delivered_and_its_caller_hears_so(house: H
 
 
 async def test_a_pending_event_is_claimed_and_its_caller_hears_so(house: House, dispatcher: Dispatcher) -> None:
+    await house.rest()
     verdict = await (await house.take(leased=False)).wait(20)
     assert verdict is not None
     assert verdict.state == "delivered"

@@ -8,6 +8,8 @@ from collector.attribution import Click
 from collector.delivery import LaneName
 from collector.destinations.outbound import Outbound
 from collector.dispatcher import Dispatcher
+from collector.errors import Unavailable
+from collector.store import face
 from tests.delivery.house import SHOP, TOKEN, House
 from tests.delivery.sandbox import Meddling
 
@@ -94,6 +96,33 @@ async def test_the_probe_finds_a_mended_channel_by_itself_and_asks_ever_more_rar
     await house.live_through(3600, 60)
     assert await house.states() == {"delivered": 30}
     assert sorted(set(await house.sandbox.accepted())) == sorted(await house.sandbox.accepted())
+
+
+async def test_a_probe_that_finds_the_store_away_is_made_later(house: House, dispatcher: Dispatcher) -> None:
+    await revoke(house)
+    await house.take()
+    await house.until(lambda states: states == {"held(token)": 1})
+    await mend(house)
+    await house.live_through(58, 2)
+    house.outbox.troubles = [Unavailable("away")] * 4
+    await house.live_through(60, 2)
+    assert house.outbox.troubles == []
+    await house.live_through(70, 2)
+    assert await house.states() == {"delivered": 1}
+
+
+async def test_what_slips_in_while_the_channel_is_held_is_held_too(house: House, dispatcher: Dispatcher) -> None:
+    await revoke(house)
+    await house.take()
+    await house.until(lambda states: states == {"held(token)": 1})
+    await house.rest()
+    await house.directory.refresh()
+    event, delivery = house.event()
+    record = face.Record(business_id=event.business_id, id=event.id, received_at=event.received_at)
+    await house.store.ledger.take(event, delivery, record, (), house.directory.version)
+    await house.live_through(3)
+    assert await house.states() == {"held(token)": 2}
+    assert len(await house.sandbox.requests()) == 1
 
 
 async def test_a_hold_from_before_the_start_is_probed_too(house: House, outbound: Outbound) -> None:

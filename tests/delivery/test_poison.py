@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from collector.attribution import Click
+from collector.delivery import Outcome
 from collector.destinations.outbound import Outbound
 from collector.dispatcher import Dispatcher
-from tests.delivery.house import House
+from collector.lane.clicks import RefusedClicks
+from tests.delivery.house import SHOP, House
 from tests.delivery.sandbox import Meddling
 
 GOOD, BAD, FOREIGN = "AfgGood", "AfgBad", "AfgForeign"
@@ -160,6 +162,27 @@ async def test_a_row_that_somebody_broke_by_hand_spoils_only_itself(
     dispatcher = await work_off(house, outbound)
     assert await house.states() == {"delivered": 9, "dead(rejected)": 1}
     await dispatcher.stop(5)
+
+
+async def test_connectly_is_not_asked_about_a_row_of_which_no_request_can_be_made(
+    house: House, dispatcher: Dispatcher
+) -> None:
+    await house.channel(channel="connectly", token="sandbox-key", asset_id=SHOP, dataset_id=None)
+    await house.directory.refresh()
+    verdict = await (await house.take(destination="connectly", custom_data="[]")).wait(20)
+    assert verdict is not None
+    assert (verdict.state, verdict.reason) == ("dead", "rejected")
+    assert await house.sandbox.requests() == []
+
+
+def test_refused_clicks_are_bounded_and_forgotten_in_order() -> None:
+    clicks, refused = RefusedClicks(2), Outcome(kind="rejected", scope="event")
+    for name in ("a", "b", "a", "c"):
+        clicks.remember("meta", name, refused, 0)
+    clicks.remember("meta", None, refused, 0)
+    assert [clicks.recall("meta", name, 1) for name in ("a", "b", "c", None)] == [refused, None, refused, None]
+    assert clicks.recall("another dataset", "a", 1) is None
+    assert clicks.recall("meta", "a", 24 * 3_600_000) is None
 
 
 async def test_what_meta_surely_refuses_costs_no_request_and_spoils_no_batch(house: House, outbound: Outbound) -> None:

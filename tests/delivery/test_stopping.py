@@ -5,8 +5,12 @@ import asyncio
 import msgspec
 import pytest
 
+from collector.delivery import Outcome
+from collector.destinations import Answer
+from collector.destinations.meta import Meta
 from collector.destinations.outbound import Outbound
 from collector.dispatcher import Dispatcher
+from collector.errors import Unavailable
 from collector.lane import Limits
 from collector.store import face
 from tests.delivery.house import House
@@ -112,6 +116,40 @@ async def test_an_outcome_waits_for_a_store_that_is_away_and_nothing_is_sent_twi
     assert house.outbox.away == 0
     assert verdict.state == "delivered"
     assert await house.sandbox.accepted() == ["order-1"]
+
+
+async def test_a_look_at_the_store_that_fails_is_repeated(house: House, dispatcher: Dispatcher) -> None:
+    await house.rest()
+    house.outbox.troubles = [Unavailable("away"), RuntimeError("a fault of ours"), Unavailable("away")]
+    await house.take(leased=False)
+    await house.live_through(10)
+    assert house.outbox.troubles == []
+    assert await house.states() == {"delivered": 1}
+
+
+async def test_a_fault_of_ours_costs_one_attempt_not_the_event_nor_the_lane(house: House, outbound: Outbound) -> None:
+    class Faulty(Meta):
+        faults = 1
+
+        def read(self, answer: Answer, sent: int) -> Outcome:
+            self.faults -= 1
+            if self.faults >= 0:
+                raise RuntimeError("cannot read")
+            return super().read(answer, sent)
+
+    dispatcher = house.employ(
+        outbound, destinations={"meta": Faulty(outbound, house.sandbox.url, "v25.0", "collector")}
+    )
+    await dispatcher.start()
+    await house.take()
+    await house.rest()
+    assert await house.states() == {"sending": 1}
+    assert dispatcher.facts()["events_in_hand"] == 0
+    await (await house.take()).wait(20)
+    await house.live_through(120, 10)
+    assert await house.states() == {"delivered": 2}
+    assert [attempt.outcome for attempt in await house.attempts()] == ["unknown", "accepted"]
+    await dispatcher.stop(5)
 
 
 async def test_an_attempt_that_lost_its_lease_is_not_told_as_the_verdict(house: House, dispatcher: Dispatcher) -> None:
