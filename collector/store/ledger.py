@@ -1,6 +1,7 @@
 """The Ledger over any engine: writes through the group-commit writer, reads beside it."""
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from secrets import token_hex
 from typing import Any, TypeVar, cast
 
@@ -67,12 +68,14 @@ class SqlLedger:
             ((event.business_id, event.id, event.event_name, event.event_id),),
         )
         key = (event.business_id, event.event_name, event.event_id, event.id)
-        return cast(face.Taken, await self._writer.submit(TAKE, key, slots, version, event.source))
+        size = len(event.custom_data) + len(event.user_data) + len(record.payload or "")
+        return cast(face.Taken, await self._writer.submit(TAKE, key, slots, version, event.source, size))
 
     async def note(self, record: face.Record, version: int) -> None:
         """See face.Ledger.note."""
         slots = ((columns.record(record),),)
-        await self._writer.submit(NOTE, (record.business_id, record.id), slots, version, record.source)
+        key = (record.business_id, record.id)
+        await self._writer.submit(NOTE, key, slots, version, record.source, len(record.payload or ""))
 
     async def correct(
         self, standing: face.StoredEvent, event: Event, delivery: face.Delivery, record: face.Record
@@ -167,7 +170,7 @@ class SqlLedger:
     async def event_records(self, business_id: str, id: str) -> list[dict[str, object]]:
         """See face.Ledger.event_records."""
         found = await read(self._engine, "event_records", {"business_id": business_id, "id": id})
-        return [columns.viewed_record(row) for row in found]
+        return [columns.viewed_record(row) for row in sorted(found, key=itemgetter(0))]
 
     async def records(self, business_id: str, before: str | None, limit: int) -> list[dict[str, object]]:
         """See face.Ledger.records."""

@@ -12,7 +12,7 @@ CHUNK = 10_000
 """Rows that one commit moves in or out of a hold."""
 
 SETTLE = Kind(
-    ("settle_attempts", "settle_deliveries", "settled"),
+    ("settle_deliveries", "settle_attempts", "settled"),
     lambda answers: {tuple(row) for row in answers.get("settled", [])},
     lambda op, settled: op.key in settled,
     limited=False,
@@ -58,8 +58,8 @@ class SqlOutbox:
         attempt = settlement.attempt
         key = (attempt.business_id, attempt.delivery_id, attempt.number)
         slots = (
-            (columns.attempt(settlement),),
             (columns.settlement(settlement),),
+            (columns.attempt(settlement),),
             ((*key, attempt.at, attempt.outcome, attempt.trigger),),
         )
         return bool(await self._writer.submit(SETTLE, key, slots))

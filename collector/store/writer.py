@@ -28,6 +28,10 @@ Answers: TypeAlias = Mapping[str, Rows]
 Slots: TypeAlias = tuple[tuple[Row, ...], ...]
 
 
+ROW_BYTES = 1024
+"""What an operation is counted as, besides its long texts."""
+
+
 class Kind(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What operations of one kind do: statements, each fed with the rows of its slot, and how an operation finds its own answer.
 
@@ -41,7 +45,7 @@ class Kind(msgspec.Struct, frozen=True, eq=False, gc=False):
     limited: bool = True
 
 
-class Op(msgspec.Struct, eq=False, gc=True):
+class Op(msgspec.Struct, eq=False, gc=False):
     """One operation that waits for its commit. `slots` holds rows, one entry for each statement of its kind.
 
     `key` orders the batch: all processes take row locks in the same order.
@@ -53,7 +57,7 @@ class Op(msgspec.Struct, eq=False, gc=True):
     done: asyncio.Future[Any]
     version: int | None = None
     since: float = 0.0
-    size: int = 0
+    size: int = ROW_BYTES
 
 
 class Writer:
@@ -99,15 +103,24 @@ class Writer:
         slots: Slots,
         version: int | None = None,
         source: str = "server",
+        text_bytes: int = 0,
     ) -> Any:
-        """Wait for the commit and return the operation's answer.
+        """Wait for the commit and return the operation's answer. `text_bytes` is about how long its long texts are.
 
         Raises Unavailable when it cannot be stored now, StaleDirectory when `version` is over, InvalidField when the database
         refuses its data. A caller who goes away meanwhile changes nothing.
         """
         if self._closing:
             raise Unavailable("the collector is stopping")
-        op = Op(kind, key, slots, asyncio.get_running_loop().create_future(), version, self._monotonic())
+        op = Op(
+            kind,
+            key,
+            slots,
+            asyncio.get_running_loop().create_future(),
+            version,
+            self._monotonic(),
+            ROW_BYTES + text_bytes,
+        )
         queue = self._browser if source == "browser" else self._server
         if kind.limited:
             self._admit(op, source)
@@ -131,7 +144,6 @@ class Writer:
 
     def _admit(self, op: Op, source: str) -> None:
         """Count an operation in. Server events come before browsers': those make room when too much waits."""
-        op.size = sum(_weight(row) for slot in op.slots for row in slot)
         while self._waiting and (self._waiting >= MAX_WAITING or self._size + op.size > MAX_BYTES):
             if source == "browser" or not self._browser:
                 raise Unavailable("too much waits to be stored")
@@ -215,11 +227,6 @@ class Writer:
                 self.committed += len(batch)
                 _answer(batch, {step.name: rows for step, rows in zip(steps, results, strict=True)})
                 return
-
-
-def _weight(row: Row) -> int:
-    """Roughly the bytes of a row."""
-    return sum([len(value) if isinstance(value, str) else 8 for value in row])
 
 
 def _steps(kinds: Sequence[Kind], batch: list[Op]) -> list[Step]:

@@ -68,29 +68,3 @@ async def test_backends_killed_under_load_lose_and_double_nothing(postgres_dsn: 
         assert len(await store.ledger.events(SHOP, None, None, None, None, 1000)) == 200
         assert len(await store.ledger.records(SHOP, None, 1000)) == 200
     await other.close()
-
-
-async def test_a_plan_made_for_an_empty_table_is_not_kept(postgres_dsn: str) -> None:
-    """Reads and writes of single rows stay within a few pages when the tables have grown."""
-    async with open_store(postgres_dsn, serving=True) as store:
-        for _ in range(20):
-            events = [purchase() for _ in range(100)]
-            await asyncio.gather(*(store.ledger.take(event, delivery(event), record(event), (), 1) for event in events))
-        other = await asyncpg.connect(postgres_dsn)
-        await other.execute("SELECT pg_stat_clear_snapshot()")
-        await stored(store)
-        before = await pages(other)
-        await stored(store)
-        after = await pages(other)
-        await other.close()
-    assert after - before < 200
-
-
-async def pages(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
-    """Index and heap pages that this database's tables have touched so far."""
-    await connection.execute("SELECT pg_stat_force_next_flush()")
-    return int(
-        await connection.fetchval(
-            "SELECT sum(coalesce(heap_blks_hit, 0) + coalesce(idx_blks_hit, 0)) FROM pg_statio_user_tables"
-        )
-    )

@@ -55,11 +55,11 @@ ON CONFLICT DO NOTHING;
 
 -- name: take_standing
 -- rows: :business_id, :id, :event_name, :event_id
--- The losers and who stands in their place: rows whose unique key belongs to another row.
+-- The losers, whose own row does not stand, and who stands in their place.
 SELECT each.id, s.*
 FROM each
 JOIN stored_events AS s ON s.business_id = each.business_id AND s.event_name = each.event_name AND s.event_id = each.event_id
-WHERE s.id <> each.id;
+WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = each.business_id AND e.id = each.id);
 
 -- name: note_records
 -- rows: :business_id, :id, :received_at BIGINT, :source, :event_row, :event_name, :event_id, :duplicate BIGINT, :revision BIGINT,
@@ -217,17 +217,20 @@ LIMIT 1000;
 
 -- name: resolvable
 -- every business: the housekeeping's backstop for a click that came while its event was being stored.
--- Across businesses: the housekeeping's backstop for a click that came while its event was being stored.
-SELECT w.kind, w.id, s.*
-FROM waits AS w
-JOIN stored_events AS s ON s.business_id = w.business_id AND s.id = w.event_row
-WHERE s.state = 'unmatched' AND (
-    (w.kind = 'ref' AND EXISTS (
+-- Few events wait; CROSS JOIN has SQLite begin with them, and not with all deliveries.
+WITH resolved AS MATERIALIZED (
+    SELECT w.business_id, w.event_row, w.kind, w.id
+    FROM waits AS w
+    WHERE (w.kind = 'ref' AND EXISTS (
         SELECT 1 FROM landings AS l WHERE l.business_id = w.business_id AND l.ref = w.id
     )) OR EXISTS (
         SELECT 1 FROM links AS l WHERE l.business_id = w.business_id AND l.kind = w.kind AND l.id = w.id
     )
 )
+SELECT resolved.kind, resolved.id, s.*
+FROM resolved
+CROSS JOIN stored_events AS s
+WHERE s.business_id = resolved.business_id AND s.id = resolved.event_row AND s.state = 'unmatched'
 LIMIT :limit;
 
 -- name: event
@@ -256,13 +259,12 @@ WHERE business_id = :business_id AND delivery_id = :id
 ORDER BY number;
 
 -- name: event_records
--- Oldest first.
+-- Sorted by the caller: an ORDER BY would tempt SQLite to read all records of the business in order.
 SELECT
     id, received_at, success, failure_stage, error, event_id, event_name, event_row, duplicate, revision, forward_reference_id,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
 FROM record_view
-WHERE business_id = :business_id AND event_row = :id
-ORDER BY id;
+WHERE business_id = :business_id AND event_row = :id;
 
 -- name: records
 -- Newest first.

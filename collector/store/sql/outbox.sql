@@ -44,27 +44,9 @@ FROM each
 JOIN stored_events AS s ON s.business_id = each.business_id AND s.id = each.id
 ORDER BY s.due_at, s.id;
 
--- name: settle_attempts
--- rows: :business_id, :delivery_id, :number BIGINT, :trigger, :at BIGINT, :outcome, :http_status BIGINT, :code BIGINT,
--- rows: :subcode BIGINT, :duration_ms BIGINT, :reference, :answer, :error
--- The try that was made, if the lease is still held. The lock keeps a rescue out until settle_deliveries has run.
-INSERT INTO attempts (
-    business_id, delivery_id, number, trigger, at, outcome, http_status, code, subcode, duration_ms, reference, answer, error,
-    revision
-)
-SELECT
-    each.business_id, each.delivery_id, each.number, each.trigger, each.at, each.outcome,
-    each.http_status, each.code, each.subcode, each.duration_ms,
-    each.reference, each.answer, each.error, d.revision
-FROM each
-JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.delivery_id
-WHERE d.lease_until IS NOT NULL AND d.attempts = each.number
-FOR UPDATE OF d
-ON CONFLICT DO NOTHING;
-
 -- name: settle_deliveries
 -- rows: :business_id, :id, :number BIGINT, :state, :reason, :due_at BIGINT, :reference, :error
--- The new state, under the same fence.
+-- The new state, while the lease is held by this number.
 UPDATE deliveries SET
     state = each.state,
     reason = each.reason,
@@ -77,6 +59,23 @@ WHERE deliveries.business_id = each.business_id
     AND deliveries.id = each.id
     AND deliveries.lease_until IS NOT NULL
     AND deliveries.attempts = each.number;
+
+-- name: settle_attempts
+-- rows: :business_id, :delivery_id, :number BIGINT, :trigger, :at BIGINT, :outcome, :http_status BIGINT, :code BIGINT,
+-- rows: :subcode BIGINT, :duration_ms BIGINT, :reference, :answer, :error
+-- The try that was made. Where the number's lease had been lost, the rescue has written that number already, and its row stays.
+INSERT INTO attempts (
+    business_id, delivery_id, number, trigger, at, outcome, http_status, code, subcode, duration_ms, reference, answer, error,
+    revision
+)
+SELECT
+    each.business_id, each.delivery_id, each.number, each.trigger, each.at, each.outcome,
+    each.http_status, each.code, each.subcode, each.duration_ms,
+    each.reference, each.answer, each.error, d.revision
+FROM each
+JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.delivery_id
+WHERE d.attempts = each.number AND d.lease_until IS NULL
+ON CONFLICT DO NOTHING;
 
 -- name: settled
 -- rows: :business_id, :id, :number BIGINT, :at BIGINT, :outcome, :trigger

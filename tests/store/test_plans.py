@@ -1,0 +1,147 @@
+"""Every statement goes by an index, in both engines, whatever the tables hold: nothing grows with the backlog."""
+
+import asyncio
+import re
+import sqlite3
+from functools import partial
+from typing import Any
+
+import pytest
+
+from collector.store import engine
+from collector.store.opening import Store, open_store
+from collector.store.postgres import READERS, WRITERS, PostgresEngine
+from collector.store.sqlite import SqliteEngine
+from tests.contract.samples import SHOP, delivery, lane, purchase, record, settlement, stored
+
+pytestmark = pytest.mark.anyio
+
+FAR = 10**14
+
+# Read whole when the directory changes, or bounded: what waits for a click, what is being sent, the statement's own rows.
+READ_WHOLE = {
+    "directory", "businesses", "channels", "api_keys", "w USING COVERING INDEX waits_key", "d USING INDEX deliveries_leased",
+    "each", "CONSTANT ROW", "2 CONSTANT ROWS", "lanes", "due", "lost", "late", "idle", "held", "old", "resolved",
+}  # fmt: skip
+
+INDEXES = {
+    "claim": "deliveries_due (lane=? AND due_at<?)",
+    "due": "deliveries_due (lane>?)",
+    "hold": "deliveries_due (lane>? AND lane<?)",
+    "resume": "deliveries_held (lane>? AND lane<?)",
+    "rescue": "deliveries_leased (lease_until<?)",
+    "expire": "deliveries_deadline (deadline_at<?)",
+    "find": "events_key (business_id=? AND event_name=? AND event_id=?)",
+    "take_standing": "events_key (business_id=? AND event_name=? AND event_id=?)",
+    "event_records": "records_event (business_id=? AND event_row=?)",
+    "forget_landings": "landings_last (last_at<?)",
+    "waiting": "waits_key (business_id=? AND kind=? AND id=?)",
+}
+
+
+def explain(connection: sqlite3.Connection, text: str, given: Any) -> list[Any]:
+    return connection.execute(text, given).fetchall()
+
+
+@pytest.fixture
+async def sqlite_plans(store: Store) -> dict[str, list[str]]:
+    """How SQLite runs each statement."""
+    assert isinstance(store.engine, SqliteEngine)
+    plans = {}
+    for name, statement in engine.load().items():
+        text = f"EXPLAIN QUERY PLAN {engine.for_sqlite(statement, 2)}"
+        given = ["1"] * (2 * len(statement.columns)) or dict.fromkeys(re.findall(r"(?<!:):(\w+)", text), "1")
+        rows = await store.engine._writer.run(partial(explain, text=text, given=given))
+        plans[name] = [row[3] for row in rows]
+    return plans
+
+
+async def test_no_statement_reads_a_growing_table_whole_in_sqlite(sqlite_plans: dict[str, list[str]]) -> None:
+    scanned = {row.removeprefix("SCAN ") for rows in sqlite_plans.values() for row in rows if row.startswith("SCAN ")}
+    assert scanned <= READ_WHOLE
+    assert not any("AUTOMATIC" in row for rows in sqlite_plans.values() for row in rows)
+
+
+async def test_statements_use_the_indexes_made_for_them_in_sqlite(sqlite_plans: dict[str, list[str]]) -> None:
+    missed = {name: index for name, index in INDEXES.items() if not any(index in row for row in sqlite_plans[name])}
+    assert missed == {}
+
+
+async def fill(store: Store, count: int) -> None:
+    """A backlog of so many pending deliveries."""
+    for _ in range(count // 500):
+        events = [purchase() for _ in range(500)]
+        await asyncio.gather(
+            *(store.ledger.take(event, delivery(event, deadline_at=FAR), record(event), (), 1) for event in events)
+        )
+
+
+async def work(store: Store) -> None:
+    """What the hot paths ask for one delivery."""
+    await store.outbox.due()
+    [claim] = await store.outbox.claim(lane(), 1, 1000)
+    await store.outbox.settle([settlement(claim)])
+    await store.outbox.oldest_pending_at()
+    await store.outbox.rescue(False, "retrying", None, 0, 10)
+    await store.outbox.expire(10)
+    row = await stored(store, deadline_at=FAR)
+    await store.ledger.find(SHOP, "Purchase", row.event.event_id)
+    await store.ledger.event_records(SHOP, row.event.id)
+
+
+async def test_the_work_for_one_delivery_does_not_grow_with_the_backlog_in_sqlite(store: Store) -> None:
+    """Counted in steps of SQLite's machine, which no noise changes."""
+    assert isinstance(store.engine, SqliteEngine)
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    connections = [store.engine._writer, *store.engine._readers._queue]  # type: ignore[attr-defined]
+
+    async def cost() -> int:
+        before = steps
+        for handler in (count, None):
+            for connection in connections:
+                await connection.run(lambda real, handler=handler: real.set_progress_handler(handler, 1))
+            if handler:
+                await work(store)
+        return steps - before
+
+    await fill(store, 500)
+    small = await cost()
+    await fill(store, 5_000)
+    assert await cost() < 1.2 * small
+
+
+async def test_the_work_for_one_delivery_does_not_grow_with_the_backlog_in_postgres(postgres_dsn: str) -> None:
+    """Counted in pages touched. The plans in use were made when the tables were nearly empty."""
+    async with open_store(postgres_dsn, serving=True) as store:
+
+        async def cost() -> int:
+            before = await pages(store)
+            for _ in range(5):
+                await work(store)
+            return await pages(store) - before
+
+        await stored(store, deadline_at=FAR)
+        await work(store)
+        await fill(store, 500)
+        small = await cost()
+        await fill(store, 5_000)
+        assert await cost() < 1.5 * small
+
+
+async def pages(store: Store) -> int:
+    """Heap and index pages of the store's tables that its sessions have touched so far."""
+    assert isinstance(store.engine, PostgresEngine)
+    sessions = [await store.engine._pool.acquire() for _ in range(READERS + WRITERS)]
+    for session in sessions:
+        await session.execute("SELECT pg_stat_force_next_flush()")
+    touched = "SELECT sum(coalesce(heap_blks_hit, 0) + coalesce(idx_blks_hit, 0)) FROM pg_statio_user_tables"
+    count = int(await sessions[0].fetchval(touched))
+    for session in sessions:
+        await store.engine._pool.release(session)
+    return count
