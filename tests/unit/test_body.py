@@ -115,6 +115,7 @@ def nested(depth: int) -> bytes:
 
 def test_nesting_is_taken_to_its_limit_and_refused_beyond() -> None:
     assert decode(nested(DEPTH_MAX), DECODER) == Document()
+    assert decode(nested(DEPTH_MAX).replace(b"{", b'{"lines": [{}], ', 1), DECODER) == Document(lines=[Line()])
     assert fault(nested(DEPTH_MAX + 1)).rule == "nested at most 16 deep"
     assert fault(b'{"x":' * 17 + b"1" + b"}" * 17).rule == "nested at most 16 deep"
 
