@@ -16,7 +16,7 @@ from collector.event import Event, same_body
 from collector.match import Match
 from collector.receipt import Candidate, Receipt
 from collector.repeat import repeat
-from collector.store.face import BusinessRow, Delivery, Ledger, Record, StaleDirectory, StoredEvent
+from collector.store.face import BusinessRow, Delivery, Ledger, Record, StaleDirectory, StoredEvent, Wait
 
 LEASE_MS = 60_000
 TRIES_MAX = 8
@@ -138,9 +138,8 @@ class Intake:
         event = candidate.event
         waiting = wait_seconds is not None and delivery.state in ("pending", "sending")
         ticket = self._verdicts.expect(event.business_id, event.id) if waiting else None
-        waits = candidate.match.waits if delivery.state == "unmatched" or delivery.reason == "consent" else ()
         try:
-            taken = await self._ledger.take(event, delivery, record, waits, version)
+            taken = await self._ledger.take(event, delivery, record, _waits(delivery, candidate.match), version)
         except BaseException:
             if held_slot:
                 self._lanes.give_back(delivery.lane)
@@ -162,7 +161,7 @@ class Intake:
         delivery = self._next(Candidate(event=event, match=match, expired=expired), standing)
         if (delivery.state, delivery.reason) == (standing.delivery.state, standing.delivery.reason):
             return False
-        if not await self._ledger.release(standing, event, delivery, None):
+        if not await self._ledger.release(standing, event, delivery, None, _waits(delivery, match)):
             return False
         self._send(event, delivery, handed=False)
         return True
@@ -272,7 +271,7 @@ class Intake:
             self._verdicts.expect(event.business_id, event.id, event.revision) if wait_seconds is not None else None
         )
         write = self._ledger.correct if revised else self._ledger.release
-        if not await write(standing, event, delivery, record):
+        if not await write(standing, event, delivery, record, _waits(delivery, candidate.match)):
             return None
         self._send(event, delivery, handed=False)
         settled = await ticket.wait(wait_seconds or 0) if ticket and delivery.state == "pending" else None
@@ -289,6 +288,12 @@ class Intake:
         if now.state not in ("pending", "sending"):
             return now
         return await ticket.wait(wait_seconds) or now
+
+
+def _waits(delivery: Delivery, match: Match) -> tuple[Wait, ...]:
+    """What would move this delivery on: its click, or its visitor's word."""
+    waits = delivery.state == "unmatched" or (delivery.state, delivery.reason) == ("held", "consent")
+    return match.waits if waits else ()
 
 
 def _receipt(event: Event, delivery: Delivery, *, duplicate: bool = False, notes: tuple[str, ...] = ()) -> Receipt:

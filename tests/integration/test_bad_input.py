@@ -60,7 +60,7 @@ POINTERS = ["attribution_token", "ref", "checkout_id"]
 def order(shop: Shop) -> dict[str, Any]:
     """An order that uses every field."""
     lines = [{"id": "a", "quantity": 1, "item_price": 1.5}, {"id": "b"}]
-    more = {
+    more: dict[str, Any] = {
         "content_type": "product",
         "content_ids": ["a", "b"],
         "num_items": 2,
