@@ -36,10 +36,10 @@ class Circuit:
         mode = self.mode(now)
         if mode == "flow" and outcome.kind != "throttled" and self._failures < FAILURES_MAX:
             return
-        if mode != "stop":  # requests that were on their way when it opened do not count again
+        if mode == "stop" and not outcome.retry_after_ms:
+            return  # it was on its way when the circuit opened
+        if mode != "stop":
             self._trips += 1
         kind: Kind = "throttled" if outcome.kind == "throttled" else "unavailable"
         wait = delay(kind, self._trips, self._random(), outcome.retry_after_ms) / 1000
-        self.opens_at = (
-            max(self.opens_at or 0.0, now + wait) if mode != "stop" or outcome.retry_after_ms else self.opens_at
-        )
+        self.opens_at = max(self.opens_at or 0.0, now + wait)

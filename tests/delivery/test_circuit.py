@@ -43,7 +43,7 @@ def test_answers_of_requests_that_were_on_their_way_do_not_lengthen_it(circuit: 
     circuit.hear(said("throttled"), 0)
     opens_at = circuit.opens_at
     for _ in range(8):
-        circuit.hear(said("unavailable"), 1)
+        circuit.hear(said("unavailable"), 4.9)
     assert circuit.opens_at == opens_at
     circuit.hear(said("throttled", 60_000), 1)
     assert circuit.opens_at == 61

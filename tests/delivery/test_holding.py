@@ -25,8 +25,7 @@ async def mend(house: House, token: str = TOKEN) -> None:
 
 
 async def test_a_revoked_token_costs_three_requests_at_most_and_no_event(house: House, dispatcher: Dispatcher) -> None:
-    await revoke(house)
-    await house.sandbox.faults({"kind": "slow", "delay_ms": 300})
+    await house.sandbox.faults({"kind": "status", "status": 401, "code": 190, "delay_ms": 300})
     tickets = [await house.take() for _ in range(60)]  # one after the other: each could be a request of its own
     tickets += await house.take_many(20, source="browser")
     tickets += await house.take_many(20, leased=False)

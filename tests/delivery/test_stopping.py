@@ -62,6 +62,8 @@ async def test_after_the_grace_what_waits_goes_back_and_what_is_on_its_way_is_un
     house.time.advance(6)
     await stopping
     assert await house.states() == {"retrying": 1, "pending": 42}
+    (attempt,) = await house.attempts()
+    assert (attempt.outcome, attempt.answer) == ("unknown", "given up: the process stops")
     assert dispatcher.facts()["events_in_hand"] == 0
     await house.sandbox.faults()
     again = house.employ(outbound)
