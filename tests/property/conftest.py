@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "suite",
-    max_examples=int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "80")),
+    max_examples=int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "50")),
     deadline=None,  # other tests share the processor
     suppress_health_check=[HealthCheck.too_slow],
 )
