@@ -204,6 +204,14 @@ async def test_twenty_refused_alike_hold_the_channel(house: House, dispatcher: D
     assert len(await house.sandbox.requests()) == 20
 
 
+async def test_refusals_that_differ_do_not_add_up(house: House, dispatcher: Dispatcher) -> None:
+    for number in range(24):
+        subcode = 2804079 if number % 2 else 2804014
+        await house.sandbox.faults({"kind": "status", "status": 400, "code": 100, "subcode": subcode})
+        await (await house.take()).wait(20)
+    assert await house.states() == {"dead(rejected)": 24}
+
+
 async def test_an_accepted_event_in_between_shows_that_the_channel_works(house: House, dispatcher: Dispatcher) -> None:
     clicks = {"AfgClick": {"waba_id": "1"}, "AfgGood": {}}
     await house.sandbox.put("state", {"settings": {"any_click": False}, "clicks": clicks})
