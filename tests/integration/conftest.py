@@ -1,7 +1,7 @@
 """Real processes, started once: the sandbox, a collector on SQLite, one on PostgreSQL. Each test has a shop of its own."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.processes import collector, free_port
 PATIENT, HURRIED = "20", "0.2"
 """Seconds that a caller waits for the verdict: longer than any answer takes, and shorter than any that hangs."""
 
-Open = Callable[..., AbstractContextManager[House]]
+Build = Callable[..., House]
 
 
 @pytest.fixture(scope="session")
@@ -98,3 +98,18 @@ def hurried_house(tmp_path_factory: pytest.TempPathFactory, running_sandbox: San
     directory = tmp_path_factory.mktemp("hurried")
     with serving(directory, running_sandbox, wait_seconds=HURRIED, rate_ip_per_minute="12") as house:
         yield house
+
+
+@pytest.fixture
+def build(tmp_path: Path, sandbox: Sandbox) -> Iterator[Build]:
+    """Builds collectors that share keys, to be killed."""
+    built: list[House] = []
+
+    def one(**settings: Any) -> House:
+        built.append(House(tmp_path / "data", sandbox, **settings))
+        return built[-1]
+
+    (tmp_path / "data").mkdir()
+    yield one
+    for house in built:
+        house.close()

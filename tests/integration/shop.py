@@ -134,10 +134,14 @@ class Shop:
         listed: list[Json] = self._keyed("GET", "events", params=query).raise_for_status().json()["events"]
         return listed
 
+    def tale(self, id: str) -> Json:
+        """All that is told about an event, by its own id."""
+        told: Json = self._keyed("GET", f"events/{id}").raise_for_status().json()
+        return told
+
     def whole_life(self, answer: httpx.Response) -> Json:
         """All that is told about the event of an answer."""
-        told: Json = self._keyed("GET", f"events/{answer.headers['X-Event-Id']}").raise_for_status().json()
-        return told
+        return self.tale(answer.headers["X-Event-Id"])
 
     def life(self, answer: httpx.Response) -> Life:
         """What became of the event of an answer."""
