@@ -194,9 +194,10 @@ class Lane:
         if outcome.kind == "accepted":
             self._refusals = 0
             self._window = self._window_max
-            self._holds.prove(self.name)
         elif outcome.kind != "rejected":
             self._window = self._window_first
+        if outcome.kind == "accepted" or outcome.names_event:  # either way the channel was let in
+            self._holds.prove(self.name)
         if self._waiting and self.mode() == "stop":
             self._shed()
         return outcome

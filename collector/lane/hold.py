@@ -55,7 +55,7 @@ class Holds:
         return hold.reason if hold and hold.standing else None
 
     def unproven(self, name: LaneName) -> bool:
-        """Whether the channel was held and nothing has been accepted since: one event at a time."""
+        """Whether the channel was held and has not proved itself since: one event at a time."""
         hold = self._holds.get(name.prefix)
         return hold is not None and not hold.standing
 
@@ -70,7 +70,7 @@ class Holds:
         self._wake()
 
     def prove(self, name: LaneName) -> None:
-        """An event of the channel was accepted."""
+        """An event of the channel was accepted, or refused for what it is."""
         hold = self._holds.get(name.prefix)
         if hold is not None and not hold.standing:
             del self._holds[name.prefix]

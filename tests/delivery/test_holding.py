@@ -110,6 +110,19 @@ async def test_a_probe_that_finds_the_store_away_is_made_later(house: House, dis
     assert await house.states() == {"delivered": 1}
 
 
+async def test_a_refusal_of_one_event_proves_that_the_channel_runs_again(house: House, dispatcher: Dispatcher) -> None:
+    await revoke(house)
+    await house.take_many(30)
+    await house.until(lambda states: states == {"held(token)": 30})
+    await house.sandbox.forget()
+    await mend(house)
+    await house.sandbox.put("state", {"settings": {"any_click": False}})
+    await house.channel()
+    await house.live_through(2)
+    assert await house.states() == {"dead(rejected)": 30}
+    assert str((await house.sandbox.requests())[1]["body"]).count("event_name") > 1
+
+
 async def test_what_slips_in_while_the_channel_is_held_is_held_too(house: House, dispatcher: Dispatcher) -> None:
     await revoke(house)
     await house.take()
