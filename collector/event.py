@@ -186,6 +186,13 @@ def digest(event_name: str, custom_data: str, click: Click, event_time: int | Un
     return name if event_time is UNSET else f"{name}:{event_time}"
 
 
+def about(event: Event, click: Click, consent: Consent) -> Event:
+    """The event with its click found, and what the visitor said. Its body stays, and its digest tells the body of this click from then on."""
+    _, _, time = event.digest.partition(":")
+    known = digest(event.event_name, event.custom_data, click, int(time) if time else UNSET)
+    return msgspec.structs.replace(event, click=click, consent=consent, digest=known)
+
+
 def same_body(one: str, other: str) -> bool:
     """Compare two digests. An omitted event_time does not differ."""
     one_body, _, one_time = one.partition(":")

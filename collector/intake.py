@@ -12,10 +12,10 @@ from collector import delivery as journey
 from collector.consent import ruling
 from collector.delivery import Reason, State
 from collector.errors import NotFound
-from collector.event import Event, same_body
+from collector.event import Event, about, same_body
 from collector.match import Match
 from collector.receipt import Candidate, Receipt
-from collector.repeat import repeat
+from collector.repeat import repeat, revision
 from collector.store.face import BusinessRow, Delivery, Ledger, Record, StaleDirectory, StoredEvent, Wait
 
 LEASE_MS = 60_000
@@ -156,7 +156,7 @@ class Intake:
         """Send an event that waited for its click, or for consent. False when it must go on waiting, or somebody else was quicker."""
         if match.click is None:
             return False
-        event = msgspec.structs.replace(standing.event, click=match.click, consent=match.consent)
+        event = about(standing.event, match.click, match.consent)
         expired = self._clock() >= standing.delivery.deadline_at
         delivery = self._next(Candidate(event=event, match=match, expired=expired), standing)
         if (delivery.state, delivery.reason) == (standing.delivery.state, standing.delivery.reason):
@@ -258,14 +258,7 @@ class Intake:
     async def _revise(
         self, candidate: Candidate, record: Record, standing: StoredEvent, revised: bool, wait_seconds: float | None
     ) -> Receipt | None:
-        event = msgspec.structs.replace(
-            candidate.event if revised else standing.event,
-            id=standing.event.id,
-            click=candidate.event.click,
-            consent=candidate.event.consent,
-            revision=standing.event.revision + revised,
-            digest=candidate.event.digest,
-        )
+        event = revision(standing.event, candidate.event, revised)
         delivery = self._next(msgspec.structs.replace(candidate, event=event), standing)
         ticket = (
             self._verdicts.expect(event.business_id, event.id, event.revision) if wait_seconds is not None else None

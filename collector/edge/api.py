@@ -143,7 +143,7 @@ class ConversionEvents:
         notes: tuple[str, ...] = (match.reason,) if match.reason else ()
         if not event_id:
             if report.event_time is not UNSET:
-                event_id = connectly.body_event_id(report, click)
+                event_id = connectly.body_event_id(report)
             else:
                 event_id, notes = row_id, (*notes, "retry-not-idempotent")
         event = Event(

@@ -129,14 +129,18 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str) and id_fault(value) is None
 
 
-def body_event_id(report: Report, click: Click) -> str:
-    """The event id of a call that carries neither order id nor Idempotency-Key, but a time: the same call gives the same id."""
+def body_event_id(report: Report) -> str:
+    """The event id of a call that carries neither order id nor Idempotency-Key, but a time: the same call gives the same id.
+
+    It is made of what the body says, not of what was found: a click that comes later must not make another event of the same call.
+    """
     text = "\0".join(
         (
             report.event_name,
             report.detail.custom_data,
             str(report.event_time),
-            *(value or "" for value in click.values()),
+            *(value or "" for value in (report.click or Click()).values()),
+            *(f"{pointer.kind}:{pointer.value}" for pointer in report.pointers),
         )
     )
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -248,3 +248,11 @@ def test_a_hundred_equal_orders_at_once_are_one_event(shop: Shop) -> None:
     assert len(shop.events()) == len(shop.requests()) == len(shop.sent()) == 1
     assert shop.life(answers[0]).outcomes == ("accepted",)
     assert Counter(shop.entries()) == {Entry(True): 1, Entry(True, duplicate=True): 99}
+
+
+def test_held_and_a_repeat_whose_token_proves_nothing_keeps_its_click(house: House) -> None:
+    shop = house.shop(dataset=False)
+    shop.post(shop.order())
+    again = shop.post(shop.pointed(attribution_token="forged"))
+    assert told(again) == {"X-Delivery-State": "held", "X-Collector-Reason": "token, token-forged"}
+    assert shop.life(again) == Life("held", "token", 1, ("held",), ("first",))

@@ -9,7 +9,7 @@ import pytest
 from collector.attribution import ref
 from tests.integration.house import House, new_click
 from tests.integration.sandbox import Json
-from tests.integration.shop import RECEIVED, Life, Shop, refusal, told
+from tests.integration.shop import RECEIVED, Life, Shop, days_ago, refusal, told
 
 DAY_MS = 24 * 3600 * 1000
 LINKED = {"linked": True}
@@ -93,6 +93,18 @@ def test_a_link_releases_an_unmatched_order_under_its_first_id(shop: Shop, bad: 
     again = shop.post(shop.order("ORD-1"))
     assert again.headers["X-Event-Id"] == answer.headers["X-Event-Id"]
     assert len(shop.requests()) == 1
+
+
+def test_a_call_that_found_its_click_late_is_the_same_call_when_it_comes_again(shop: Shop) -> None:
+    body = shop.pointed(None, checkout_id="CHK-1")
+    body["payload"]["event_time"] = days_ago(0)
+    first = shop.post(body)
+    shop.link("checkout_id", "CHK-1", **ids(shop))
+    shop.sent(at_least=1)
+    again = shop.post(body)
+    assert told(again) == {"X-Duplicate": "true", "X-Delivery-State": "delivered"}
+    assert again.headers["X-Event-Id"] == first.headers["X-Event-Id"]
+    assert len(shop.requests()) == len(shop.events()) == 1
 
 
 def test_the_pages_own_link_releases_an_unmatched_order(shop: Shop) -> None:

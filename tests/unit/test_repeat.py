@@ -6,11 +6,12 @@ from typing import get_args
 import msgspec
 import pytest
 
+from collector.attribution import Click
 from collector.delivery import Reason, State
-from collector.event import Event
-from collector.repeat import Repeat, repeat
+from collector.event import Event, digest, same_body
+from collector.repeat import Repeat, repeat, revision
 from collector.store.face import Delivery, StoredEvent
-from tests.unit.samples import BUSINESS, NOW_MS
+from tests.unit.samples import BUSINESS, CLICK, NOW_MS
 
 ANY = None
 TABLE: list[tuple[State, Reason | None, bool | None, bool | None, Repeat]] = [
@@ -18,12 +19,12 @@ TABLE: list[tuple[State, Reason | None, bool | None, bool | None, Repeat]] = [
     ("delivered", ANY, ANY, ANY, "delivered"),
     ("unmatched", ANY, ANY, True, "match"),
     ("unmatched", ANY, ANY, False, "join"),
-    ("dead", "rejected", False, ANY, "correct"),
-    ("dead", "rejected", True, ANY, "refused"),
+    ("dead", "rejected", False, True, "correct"),
+    ("dead", "rejected", ANY, ANY, "refused"),
     ("dead", "expired", ANY, ANY, "refused"),
     ("dead", ANY, ANY, ANY, "dead"),
-    ("held", ANY, False, ANY, "correct"),
-    ("held", ANY, True, ANY, "join"),
+    ("held", ANY, False, True, "correct"),
+    ("held", ANY, ANY, ANY, "join"),
     ("pending", ANY, ANY, ANY, "join"),
     ("sending", ANY, ANY, ANY, "join"),
     ("retrying", ANY, ANY, ANY, "join"),
@@ -66,3 +67,36 @@ def test_the_decision_leaves_the_standing_event_as_it_is() -> None:
     before = msgspec.json.encode(event)
     repeat(event, same=False, resolves=True)
     assert msgspec.json.encode(event) == before
+
+
+def order(value: int, click: Click, event_time: int | None = None) -> Event:
+    """An order as a call brings it; without a time it happened when it arrived."""
+    data = f'{{"value":{value}}}'
+    return msgspec.structs.replace(
+        standing("held", None).event,
+        custom_data=data,
+        click=click,
+        event_at=NOW_MS if event_time is None else event_time * 1000,
+        digest=digest("Purchase", data, click, msgspec.UNSET if event_time is None else event_time),
+    )
+
+
+@pytest.mark.parametrize("event_time", [None, NOW_MS // 1000 - 9])
+def test_a_match_keeps_the_first_body_and_is_known_again_with_its_click(event_time: int | None) -> None:
+    first = order(1, Click(), event_time)
+    found = revision(first, order(2, CLICK), corrected=False)
+    assert (found.custom_data, found.event_at, found.revision) == (first.custom_data, first.event_at, 1)
+    assert found.click == CLICK
+    assert same_body(found.digest, order(1, CLICK, event_time).digest)
+    assert not same_body(found.digest, order(2, CLICK, event_time).digest)
+
+
+@pytest.mark.parametrize("first_time", [None, NOW_MS // 1000 - 9])
+def test_a_correction_without_a_time_is_about_the_same_moment(first_time: int | None) -> None:
+    first = msgspec.structs.replace(order(1, CLICK, first_time), event_at=NOW_MS - 9000)
+    later = msgspec.structs.replace(order(2, CLICK), id="2", event_at=NOW_MS + 3000)
+    found = revision(first, later, corrected=True)
+    assert (found.id, found.custom_data, found.revision) == (first.id, later.custom_data, 2)
+    assert found.event_at == first.event_at
+    timed = revision(first, order(2, CLICK, NOW_MS // 1000 - 5), corrected=True)
+    assert timed.event_at == (NOW_MS // 1000 - 5) * 1000
