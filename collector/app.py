@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from collector.delivery import OnUnknown
+from collector.delivery import LaneName, OnUnknown
 from collector.destinations import Destination
 from collector.destinations.connectly import Connectly
 from collector.destinations.meta import Meta
@@ -113,8 +113,17 @@ class House:
                     await retain(self.store.ledger, self.clock(), self.settings.landing_days)
             except Unavailable as problem:
                 LOG.warning("housekeeping waits: %s", problem)
+            except Exception:  # it must go on: without it, what waits for a click would wait until its deadline
+                LOG.exception("housekeeping failed")
             rounds += 1
             await asyncio.sleep(SWEEP_SECONDS)
+
+    def held(self) -> list[tuple[LaneName, str]]:
+        """A lane of each channel that was held before we started, and why: nothing but the dispatcher would ever try it again."""
+        return [
+            (LaneName("connectly" if channel == "connectly" else "meta", business_id, channel, "server"), reason)
+            for business_id, channel, reason in self.directory.held()
+        ]
 
     def facts(self) -> dict[str, object]:
         """Counters and gauges of this process."""
@@ -195,7 +204,7 @@ async def open_application(settings: Settings, role: Role, on_unknown: OnUnknown
         house = House(settings, store, vault, outbound, role, on_unknown)
         await house.directory.refresh()
         if role != "web":
-            await house.dispatcher.start()
+            await house.dispatcher.start(house.held())
             stack.push_async_callback(house.dispatcher.stop, STOP_SECONDS)
         keeper = asyncio.create_task(house.keep())
         stack.callback(keeper.cancel)

@@ -113,6 +113,11 @@ class Directory:
             held = held or "token"
         return OpenChannel(asset_id=row.asset_id, dataset_id=row.dataset_id, token=token, held=held, row=row)
 
+    def held(self) -> list[tuple[str, str, str]]:
+        """Business, channel and reason of every channel that stands still."""
+        opened = [(name, self.channel(*name)) for name in self._channels]
+        return [(*name, channel.held) for name, channel in opened if channel is not None and channel.held]
+
     def key(self, digest_hex: str) -> face.KeyRow | None:
         """The API key with this digest, usable or not."""
         return self._keys.get(digest_hex)

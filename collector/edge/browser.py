@@ -10,7 +10,7 @@ from collector.edge import answer
 from collector.edge.answer import Header, Reply, reason
 from collector.edge.guard import Rates
 from collector.edge.visit import SECOND, Directory, Visit, cookies
-from collector.errors import BadToken, NotFound, RateLimited, Refusal
+from collector.errors import BadToken, NotFound, RateLimited, Refusal, Unavailable
 from collector.event import Event, digest, read_event_time
 from collector.intake import Intake
 from collector.link import Linker
@@ -114,6 +114,9 @@ class Pages:
         """Expire both cookies and mark the visitor's landing."""
         found, _ = self._attribution(visit, given.token)
         if found is not None:
+            self._rates.check(
+                visit.scope, visit.business.business_id
+            )  # refused, not shed: the visitor's word must come again
             ref = attribution.ref(found.click, visit.business.business_id, self._ref_key)
             await self._store(visit, given, found.click, ref, self._clock())
         expired = cookies(visit.business, visit.origin, "", "", 0) if visit.same_site else ()
@@ -220,4 +223,4 @@ class Pages:
                 return await write(self._directory.version)
             except StaleDirectory:
                 await self._directory.fresh()
-        return await write(self._directory.version)
+        raise Unavailable("the directory keeps changing")

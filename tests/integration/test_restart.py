@@ -103,6 +103,14 @@ def test_a_key_that_another_process_revokes_is_refused_at_once(lone: House) -> N
     assert [event["event_id"] for event in shop.events()] == ["ORD-1"]
 
 
+def test_a_channel_that_was_held_before_the_start_is_known_to_stand_still(lone: House) -> None:
+    shop = lone.shop(dataset=False)
+    assert told(shop.post(shop.order())) == {"X-Delivery-State": "held", "X-Collector-Reason": "token"}
+    assert lone.stop() == 0
+    lone.start()
+    assert lone.client.get("/readyz").json()["channels_held"] == 1  # so that a probe will come
+
+
 def test_who_waits_in_one_process_hears_of_the_delivery_in_another(build: Build, postgres_dsn: str) -> None:
     web = build(database_url=postgres_dsn, arguments=("--role", "web"), wait_seconds="20")
     deliver = build(database_url=postgres_dsn, arguments=("--role", "deliver"))
