@@ -1,6 +1,7 @@
 """The Ledger over any engine: writes through the group-commit writer, reads beside it."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from operator import itemgetter
 from secrets import token_hex
 from typing import Any, TypeVar, cast
@@ -33,7 +34,7 @@ def _nothing(*_: object) -> None:
 TAKE = Kind(("take_events", "take_deliveries", "take_records", "take_waits", "take_standing"), _standing, _taken)
 NOTE = Kind(("note_records",), _nothing, _nothing)
 REVISE = Kind(
-    ("revise_deliveries", "revise_events", "revise_records", "revise_waits", "revise_new_waits", "revised"),
+    ("revise_deliveries", "revise_events", "revise_records", "revise_waits", "revised"),
     lambda answers: {row[0] for row in answers.get("revised", [])},
     lambda op, marks: op.key[-1] in marks,
 )
@@ -42,7 +43,9 @@ LINK = Kind(("link",), _nothing, _nothing)
 
 
 async def read(engine: Engine, name: str, params: Params | None = None) -> Rows:
-    """A read for callers who know errors.Unavailable and no engine."""
+    """A read for callers who know errors.Unavailable and no engine. The connection may have been lost while it was idle: so, twice."""
+    with suppress(Interrupted):
+        return await engine.read(name, params)
     try:
         return await engine.read(name, params)
     except Interrupted as error:
@@ -78,34 +81,19 @@ class SqlLedger:
         await self._writer.submit(NOTE, key, slots, version, record.source, len(record.payload or ""))
 
     async def correct(
-        self,
-        standing: face.StoredEvent,
-        event: Event,
-        delivery: face.Delivery,
-        record: face.Record,
-        waits: tuple[face.Wait, ...] = (),
+        self, standing: face.StoredEvent, event: Event, delivery: face.Delivery, record: face.Record
     ) -> bool:
         """See face.Ledger.correct."""
-        return await self._revise(standing, event, delivery, record, waits)
+        return await self._revise(standing, event, delivery, record)
 
     async def release(
-        self,
-        standing: face.StoredEvent,
-        event: Event,
-        delivery: face.Delivery,
-        record: face.Record | None,
-        waits: tuple[face.Wait, ...] = (),
+        self, standing: face.StoredEvent, event: Event, delivery: face.Delivery, record: face.Record | None
     ) -> bool:
         """See face.Ledger.release."""
-        return await self._revise(standing, event, delivery, record, waits)
+        return await self._revise(standing, event, delivery, record)
 
     async def _revise(
-        self,
-        standing: face.StoredEvent,
-        event: Event,
-        delivery: face.Delivery,
-        record: face.Record | None,
-        waits: tuple[face.Wait, ...],
+        self, standing: face.StoredEvent, event: Event, delivery: face.Delivery, record: face.Record | None
     ) -> bool:
         mark = token_hex(8)
         marked = (event.business_id, event.id, mark)
@@ -114,7 +102,6 @@ class SqlLedger:
             (columns.revised_event(event, mark),),
             () if record is None else ((*columns.record(record), mark),),
             (marked,),
-            tuple((event.business_id, event.id, wait.kind, wait.id, mark) for wait in waits),
             (marked,),
         )
         key = (event.business_id, event.id, mark)

@@ -44,6 +44,8 @@ _DATA_ERRORS = (
     asyncpg.ProgramLimitExceededError,
     asyncpg.CardinalityViolationError,
 )
+_CONNECTION_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""After one of these a connection may be in any state: it is cut, and the pool opens another."""
 
 
 class _Connection(asyncpg.Connection):
@@ -73,7 +75,7 @@ def _named_errors() -> Iterator[None]:
         raise BadRow(str(error)) from error
     except (OverflowError, UnicodeEncodeError) as error:
         raise BadRow(str(error)) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+    except (asyncpg.PostgresError, *_CONNECTION_ERRORS) as error:
         raise Interrupted(str(error) or type(error).__name__) from error
 
 
@@ -91,7 +93,11 @@ class PostgresEngine:
         """Rows of a reading statement."""
         with _named_errors():
             async with self._reads, self._pool.acquire() as connection:
-                return await self._fetch(connection, name, params or {})
+                try:
+                    return await self._fetch(connection, name, params or {})
+                except _CONNECTION_ERRORS:
+                    _cut(connection)
+                    raise
 
     async def _fetch(self, connection: Any, name: str, params: Params) -> Rows:
         text, names = self._statements[name]
@@ -157,15 +163,17 @@ class PostgresEngine:
 
 
 async def _roll_back(connection: Any) -> None:
-    """Leave no transaction open; a connection on which even that fails is cut, and the pool opens another."""
+    """Leave no transaction open."""
     try:
         if not connection.is_closed():
             await connection.execute("ROLLBACK", timeout=CONNECT_SECONDS)
-    except (OverflowError, UnicodeEncodeError) as error:
-        raise BadRow(str(error)) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-        with suppress(asyncpg.InterfaceError):
-            connection.terminate()
+    except (asyncpg.PostgresError, *_CONNECTION_ERRORS):
+        _cut(connection)
+
+
+def _cut(connection: Any) -> None:
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 def _options(url: str) -> tuple[str, dict[str, Any]]:
