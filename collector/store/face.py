@@ -95,7 +95,9 @@ class Ledger(Protocol):
         """Store one record of a call that stored no event, or of a repeat."""
         ...
 
-    async def correct(self, standing: StoredEvent, event: Event, delivery: Delivery, record: Record) -> bool:
+    async def correct(
+        self, standing: StoredEvent, event: Event, delivery: Delivery, record: Record, waits: tuple[Wait, ...] = ()
+    ) -> bool:
         """Replace a refused or held event by its corrected revision, with `record`, in one commit.
 
         The row id stays, `revision` rises by one, attempt numbers go on.
@@ -103,8 +105,15 @@ class Ledger(Protocol):
         """
         ...
 
-    async def release(self, standing: StoredEvent, event: Event, delivery: Delivery, record: Record | None) -> bool:
-        """Give an unmatched event its click (same revision); fenced like `correct`; removes its waits."""
+    async def release(
+        self,
+        standing: StoredEvent,
+        event: Event,
+        delivery: Delivery,
+        record: Record | None,
+        waits: tuple[Wait, ...] = (),
+    ) -> bool:
+        """Give an unmatched event its click, or a held one its consent (same revision); fenced like `correct`; replaces its waits."""
         ...
 
     async def land(self, landing: Landing, version: int) -> None:
@@ -121,11 +130,11 @@ class Ledger(Protocol):
         ...
 
     async def waiting(self, business_id: str, kind: WaitKind, id: str) -> list[StoredEvent]:
-        """Unmatched events that this ref or link would resolve."""
+        """Unmatched events that this ref or link would resolve, and those held until the visitor of this ref consents."""
         ...
 
     async def resolvable(self, limit: int) -> list[tuple[StoredEvent, Wait]]:
-        """Unmatched events whose landing or link exists by now (it came in between): the housekeeping's backstop."""
+        """Those whose landing, link or word exists by now (it came in between): the housekeeping's backstop."""
         ...
 
     async def event(self, business_id: str, id: str) -> StoredEvent | None: ...

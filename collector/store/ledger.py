@@ -34,7 +34,7 @@ def _nothing(*_: object) -> None:
 TAKE = Kind(("take_events", "take_deliveries", "take_records", "take_waits", "take_standing"), _standing, _taken)
 NOTE = Kind(("note_records",), _nothing, _nothing)
 REVISE = Kind(
-    ("revise_deliveries", "revise_events", "revise_records", "revise_waits", "revised"),
+    ("revise_deliveries", "revise_events", "revise_records", "revise_waits", "revise_new_waits", "revised"),
     lambda answers: {row[0] for row in answers.get("revised", [])},
     lambda op, marks: op.key[-1] in marks,
 )
@@ -81,19 +81,34 @@ class SqlLedger:
         await self._writer.submit(NOTE, key, slots, version, record.source, len(record.payload or ""))
 
     async def correct(
-        self, standing: face.StoredEvent, event: Event, delivery: face.Delivery, record: face.Record
+        self,
+        standing: face.StoredEvent,
+        event: Event,
+        delivery: face.Delivery,
+        record: face.Record,
+        waits: tuple[face.Wait, ...] = (),
     ) -> bool:
         """See face.Ledger.correct."""
-        return await self._revise(standing, event, delivery, record)
+        return await self._revise(standing, event, delivery, record, waits)
 
     async def release(
-        self, standing: face.StoredEvent, event: Event, delivery: face.Delivery, record: face.Record | None
+        self,
+        standing: face.StoredEvent,
+        event: Event,
+        delivery: face.Delivery,
+        record: face.Record | None,
+        waits: tuple[face.Wait, ...] = (),
     ) -> bool:
         """See face.Ledger.release."""
-        return await self._revise(standing, event, delivery, record)
+        return await self._revise(standing, event, delivery, record, waits)
 
     async def _revise(
-        self, standing: face.StoredEvent, event: Event, delivery: face.Delivery, record: face.Record | None
+        self,
+        standing: face.StoredEvent,
+        event: Event,
+        delivery: face.Delivery,
+        record: face.Record | None,
+        waits: tuple[face.Wait, ...],
     ) -> bool:
         mark = token_hex(8)
         marked = (event.business_id, event.id, mark)
@@ -102,6 +117,7 @@ class SqlLedger:
             (columns.revised_event(event, mark),),
             () if record is None else ((*columns.record(record), mark),),
             (marked,),
+            tuple((event.business_id, event.id, wait.kind, wait.id, mark) for wait in waits),
             (marked,),
         )
         key = (event.business_id, event.id, mark)

@@ -232,6 +232,11 @@ def _statements(text: str) -> Iterator[str]:
             statement = ""
 
 
+def _prepare(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)  # SQLite would make it readable to all; its log and index get the same mode
+
+
 @contextmanager
 def _serving_lock(path: Path) -> Iterator[IO[bytes]]:
     name = path.with_name(path.name + ".lock")
@@ -258,7 +263,7 @@ async def open_sqlite(path: Path, clock: Callable[[], int], serving: bool) -> As
         )
     async with AsyncExitStack() as stack:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _prepare(path)
             if serving:
                 stack.enter_context(_serving_lock(path))
         except OSError as error:

@@ -25,6 +25,14 @@ async def test_a_second_serving_process_is_refused_and_told_why(store: Store, da
     assert (await stored(store)).event.business_id == SHOP
 
 
+async def test_nobody_else_may_read_the_database(store: Store, database: Path) -> None:
+    await stored(store)
+    modes = {file.name: file.stat().st_mode & 0o777 for file in database.parent.glob(f"{database.name}*")}
+    assert {name: modes[name] for name in modes if not name.endswith(".lock")} == {
+        database.name + ending: 0o600 for ending in ("", "-wal", "-shm")
+    }
+
+
 async def test_a_command_writes_beside_the_serving_process(store: Store, database: Path) -> None:
     async with open_store(f"sqlite:///{database}", serving=False) as command:
         assert await command.directory.put_business(business())

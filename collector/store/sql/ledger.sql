@@ -144,13 +144,23 @@ ON CONFLICT DO NOTHING;
 
 -- name: revise_waits
 -- rows: :business_id, :id, :mark
--- A revised event waits for nothing any more.
+-- A revised event no longer waits for what it waited for.
 DELETE FROM waits
 WHERE (business_id, event_row) IN (
     SELECT d.business_id, d.id
     FROM each
     JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.id AND d.mark = each.mark
 );
+
+-- name: revise_new_waits
+-- rows: :business_id, :id, :kind, :wait_id, :mark
+-- Unless it has its click by now and waits for the visitor's consent.
+INSERT INTO waits (business_id, event_row, kind, id)
+SELECT each.business_id, each.id, each.kind, each.wait_id
+FROM each
+JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.id AND d.mark = each.mark
+WHERE true
+ON CONFLICT DO NOTHING;
 
 -- name: revised
 -- rows: :business_id, :id, :mark
@@ -207,11 +217,12 @@ ORDER BY linked_at, ref
 LIMIT 100;
 
 -- name: waiting
--- Unmatched events that this ref or link would resolve.
+-- Unmatched events that this ref or link would resolve, and those that wait for the word of this ref's visitor.
 SELECT s.*
 FROM waits AS w
 JOIN stored_events AS s ON s.business_id = w.business_id AND s.id = w.event_row
-WHERE w.business_id = :business_id AND w.kind = :kind AND w.id = :id AND s.state = 'unmatched'
+WHERE w.business_id = :business_id AND w.kind = :kind AND w.id = :id
+    AND (s.state = 'unmatched' OR (s.state = 'held' AND s.reason = 'consent'))
 ORDER BY w.event_row
 LIMIT 1000;
 
@@ -230,7 +241,11 @@ WITH resolved AS MATERIALIZED (
 SELECT resolved.kind, resolved.id, s.*
 FROM resolved
 CROSS JOIN stored_events AS s
-WHERE s.business_id = resolved.business_id AND s.id = resolved.event_row AND s.state = 'unmatched'
+WHERE s.business_id = resolved.business_id AND s.id = resolved.event_row
+    AND (s.state = 'unmatched' OR (s.state = 'held' AND s.reason = 'consent' AND resolved.kind = 'ref' AND EXISTS (
+        SELECT 1 FROM landings AS l
+        WHERE l.business_id = resolved.business_id AND l.ref = resolved.id AND l.consent IN ('granted', 'denied')
+    )))
 LIMIT :limit;
 
 -- name: event
