@@ -81,9 +81,9 @@ class Shop:
         """Report; header names are written with underscores. An empty `key` is left out."""
         sent = {"X-API-KEY": self.key if key is None else key, "Content-Type": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        sent = {name: value for name, value in sent.items() if value}
+        raw = {name.encode(): value.encode("latin-1") for name, value in sent.items() if value}
         content: Json = {"content": body} if isinstance(body, bytes) else {"json": body}
-        return self.client.post(path or self.path, headers=sent, **content)
+        return self.client.post(path or self.path, headers=raw, **content)
 
     def link(self, kind: str, id: str, **click: Any) -> httpx.Response:
         """Tie an id to a click, from the server."""

@@ -205,6 +205,11 @@ def test_a_body_in_chunks_is_a_body(house: House, shop: Shop) -> None:
     assert len(shop.sent()) == 1
 
 
+def test_a_body_that_says_it_is_too_large_is_413_before_it_comes(house: House, shop: Shop) -> None:
+    assert speak(house, head(shop, "Content-Length: 300000")) == 413
+    assert [each.failure_stage for each in shop.entries()] == ["payload_mapping"]
+
+
 def test_a_body_that_hides_its_size_is_413_all_the_same(house: House, shop: Shop) -> None:
     chunks = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     assert speak(house, head(shop, "Transfer-Encoding: chunked"), chunks * 5, b"0\r\n\r\n") == 413

@@ -92,7 +92,9 @@ def test_too_many_calls_are_429_but_a_landing_still_gets_its_token(hurried_house
     assert 0 < int(told(answer)["Retry-After"]) <= 60
     assert answer.headers["access-control-allow-origin"] == shop.origin
     assert shop.events() == []
-    assert shop.page("landing", {"query": "", "consent": "denied"}).status_code == 429  # it writes, so it counts as well
+    assert (
+        shop.page("landing", {"query": "", "consent": "denied"}).status_code == 429
+    )  # it writes, so it counts as well
     house.kill()  # it counts in memory
     house.start()
     assert shop.page("events", EVENT).status_code == 200
