@@ -33,9 +33,20 @@ _DATA_ERRORS = {
 class _Connection(aiosqlite.Connection):
     """An aiosqlite connection that runs a whole function on its thread: one hop for a transaction instead of one for each statement."""
 
+    _stopped: asyncio.Future[Any] | None = None
+
     async def __aenter__(self) -> Self:
-        await self
+        try:
+            await self
+        except BaseException:
+            if self._stopped is not None:  # the thread still says its last word, to a loop that must not be closed by then
+                await self._stopped
+            raise
         return self
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        self._stopped = super().stop()
+        return self._stopped
 
     async def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
         return await self._execute(work, self._conn)  # type: ignore[no-untyped-call]  # the one protected call; see above
