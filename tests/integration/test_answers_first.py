@@ -1,5 +1,6 @@
 """The first answer to a reported event: one test for each row of the contract's table, on both databases."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -216,3 +217,12 @@ def test_cannot_store(house: House, shop: Shop) -> None:
     again = shop.post(shop.order())
     assert told(again) == {"X-Delivery-State": "delivered"}
     assert (shop.entries(), len(shop.requests())) == ([Entry(True)], 1)
+
+
+def test_everybody_who_waits_on_a_channel_that_is_held_hears_so(shop: Shop) -> None:
+    shop.sandbox.learn(tokens={shop.access_token: {"expired": True}})
+    with ThreadPoolExecutor(20) as threads:
+        answers = list(threads.map(lambda number: shop.post(shop.order(f"ORD-{number}")), range(20)))
+    expected = (200, {"X-Delivery-State": "held", "X-Collector-Reason": "token"})
+    assert [(answer.status_code, told(answer)) for answer in answers] == [expected] * 20
+    assert len(shop.requests()) < 5

@@ -218,3 +218,14 @@ def test_no_page_meets_the_whatsapp_channel_that_is_not_there(house: House) -> N
     answer = shop.land(view=EVENT)
     assert (answer.status_code, set(cookies(answer)), reason(answer)) == (200, {"cnct", "cnct_ref"}, "channel_lookup")
     assert shop.events() == []
+
+
+def test_a_view_goes_to_connectly_with_all_four_ids(house: House) -> None:
+    shop = house.shop(destination="connectly")
+    assert reason(shop.land(view=EVENT | {"custom_data": {"content_ids": ["a"]}})) is None
+    (body,) = shop.sent(at_least=1)
+    whole = shop.order()
+    assert {name: body[name] for name in ("cnct_tracking_id", "sendout_id", "attribution")} == {
+        name: whole[name] for name in ("cnct_tracking_id", "sendout_id", "attribution")
+    }
+    assert (body["event_name"], body["payload"]["content_ids"]) == ("ViewContent", ["a"])
