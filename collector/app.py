@@ -24,6 +24,7 @@ from collector.directory import Directory
 from collector.dispatcher import Dispatcher
 from collector.edge.api import ConversionEvents, Gate
 from collector.edge.browser import Pages
+from collector.edge.connection import Connection
 from collector.edge.guard import Rates
 from collector.edge.ledger import Keyed, ServerLinks, Tale
 from collector.edge.ops import Health, Readiness
@@ -220,7 +221,7 @@ class Server(uvicorn.Server):
                 app,
                 host=host,
                 port=port,
-                http="httptools",
+                http=Connection,
                 access_log=False,
                 log_config=None,
                 server_header=False,
