@@ -1,6 +1,6 @@
 """How fast the store alone is: takes by group commit, claim and settle, on both engines.
 
-    python -m bench.store [--seconds 3] [--producers 64] [sqlite:///… | postgresql://…]
+    python -m bench.store [--seconds 3] [--producers 64] [--backlog 100000] [sqlite:///… | postgresql://…]
 
 Without a URL: SQLite in a temporary directory, and PostgreSQL where one can be found. Every commit is durable (fsync on).
 """
@@ -11,11 +11,14 @@ import itertools
 import json
 import resource
 import secrets
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+import aiosqlite
+import asyncpg
 import uvloop
 
 from collector.attribution import Click
@@ -26,26 +29,27 @@ from tests import postgres
 
 BUSINESS = "7a0f3c52-1c7e-4a53-9a55-3f1a4a5f0b11"
 LANE = f"meta:{BUSINESS}:whatsapp:server"
-CLICK = Click("trk_" + "a" * 20, "snd_" + "b" * 20, "ARAkLkA8rmlFeiCktEJQ-QTwRiyYHAFDLMNDBH0CD3qpjd0HR4irJ6LEkR7JwFF4XvnO2E4Nx0-eM-GABDLOPaOdRMv" + "c" * 40, "120210000000000000")
-CUSTOM = json.dumps({"currency": "BRL", "value": 129.9, "content_type": "product", "contents": [{"id": f"sku-{i}", "quantity": 1, "item_price": 43.3} for i in range(3)]})
-PAYLOAD = json.dumps({"event_name": "Purchase", "event_time": 1_760_000_000, "payload": json.loads(CUSTOM), "attribution": {"ad_id": CLICK.ad_id}})
+CLICK = Click("trk_" + "a" * 20, "snd_" + "b" * 20, "ARA" + "k" * 128, "120210000000000000")
+CONTENTS = [{"id": f"sku-{number}", "quantity": 1, "item_price": 43.3} for number in range(3)]
+CUSTOM = json.dumps({"currency": "BRL", "value": 129.9, "content_type": "product", "contents": CONTENTS})
+PAYLOAD = json.dumps({"event_name": "Purchase", "event_time": 1_760_000_000, "payload": json.loads(CUSTOM)})
 
 
 def make(run: str, number: int, state: str) -> tuple[Event, Delivery, Record]:
     """A Purchase of a usual size with random ids."""
     now = time.time_ns() // 1_000_000
-    id = f"{now:012x}{secrets.token_hex(10)}"
+    row = f"{now:012x}{secrets.token_hex(10)}"
     event_id = f"{run}-{secrets.token_hex(6)}-{number}"
     event = Event(
-        business_id=BUSINESS, id=id, event_name="Purchase", event_id=event_id, event_at=now, received_at=now, click=CLICK,
+        business_id=BUSINESS, id=row, event_name="Purchase", event_id=event_id, event_at=now, received_at=now, click=CLICK,
         custom_data=CUSTOM, currency="BRL", value_micros=129_900_000, order_id=event_id, digest=secrets.token_hex(16),
     )  # fmt: skip
     delivery = Delivery(
-        business_id=BUSINESS, id=id, destination="meta", lane=LANE, state="sending" if state == "sending" else "pending",
+        business_id=BUSINESS, id=row, destination="meta", lane=LANE, state="sending" if state == "sending" else "pending",
         attempts=int(state == "sending"), lease_ms=60_000 if state == "sending" else None, due_at=now, deadline_at=now + 6 * 86_400_000,
     )  # fmt: skip
     record = Record(
-        business_id=BUSINESS, id=f"{now:012x}{secrets.token_hex(10)}", received_at=now, event_row=id, event_name="Purchase", event_id=event_id,
+        business_id=BUSINESS, id=f"{now:012x}{secrets.token_hex(10)}", received_at=now, event_row=row, event_name="Purchase", event_id=event_id,
         click=CLICK, payload=PAYLOAD,
     )  # fmt: skip
     return event, delivery, record
@@ -54,7 +58,8 @@ def make(run: str, number: int, state: str) -> tuple[Event, Delivery, Record]:
 async def takes(store: Store, producers: int, seconds: float, state: str) -> None:
     """Producers that each wait for their commit before the next event."""
     version = await store.directory.version()
-    run, numbers, waits = secrets.token_hex(4), itertools.count(), []
+    run, numbers = secrets.token_hex(4), itertools.count()
+    waits: list[float] = []
     store.writer.batches = store.writer.committed = 0
     end = time.monotonic() + seconds
 
@@ -99,7 +104,56 @@ def _delivered(delivery: Delivery) -> Settlement:
     return Settlement(attempt=attempt, state="delivered", reason=None, due_at=delivery.due_at, reference="A1b2C3d4E5f6")
 
 
-async def measure(url: str, producers: int, seconds: float) -> None:
+# The same words in both dialects. The ids are told from those of the takes by their length.
+BACKLOG = """
+WITH RECURSIVE numbers (number) AS (SELECT {first} UNION ALL SELECT number + 1 FROM numbers WHERE number < {last})
+INSERT INTO {table} SELECT {columns} FROM numbers
+"""
+EVENT_COLUMNS = f"'{BUSINESS}', '9' || number, 'Purchase', 'b-' || number, 1, 1, 'whatsapp', 'server', " + (
+    "NULL, NULL, 'clid', NULL, 'unknown', '{}', NULL, NULL, '{}', NULL, NULL, 0, '', 1"
+)
+DELIVERY_COLUMNS = f"'{BUSINESS}', '9' || number, 'meta', '{LANE}', 'pending', NULL, 1, 0, number, 99999999999999, NULL, NULL, NULL, NULL"
+
+
+async def fill(url: str, first: int, last: int) -> None:
+    """Put pending deliveries there by SQL: a backlog of a million would take minutes otherwise."""
+    tables = {"events": EVENT_COLUMNS, "deliveries": DELIVERY_COLUMNS}
+    statements = [
+        BACKLOG.format(first=first, last=last, table=table, columns=columns) for table, columns in tables.items()
+    ]
+    if url.startswith("sqlite"):
+        async with aiosqlite.connect(url.removeprefix("sqlite:///")) as file:
+            for statement in statements:
+                await file.execute(statement)
+            await file.commit()
+    else:
+        server = await asyncpg.connect(url)
+        for statement in (*statements, "ANALYZE"):
+            await server.execute(statement)
+        await server.close()
+
+
+async def claims(store: Store, url: str, backlog: int) -> None:
+    """What a claim of 50 costs with a small and with a large backlog: the lower quartile, which others on the machine disturb least."""
+    quartiles = []
+    first = 1_000_000_000
+    for last in (first + 999, first + backlog - 1):
+        await fill(url, first, last)
+        first = last + 1
+        took = []
+        for _ in range(200):
+            begin = time.perf_counter()
+            claimed = await store.outbox.claim(LANE, 50, 60_000)
+            took.append(time.perf_counter() - begin)
+            assert len(claimed) == 50
+            await store.outbox.release(claimed, claimed[0].delivery.due_at)
+        quartiles.append(statistics.quantiles(took)[0])
+    print(
+        f"  claim of 50   {quartiles[0] * 1e3:.2f} ms at a backlog of 1,000, {quartiles[1] * 1e3:.2f} ms at {backlog:,}: {quartiles[1] / quartiles[0]:.2f}x"
+    )
+
+
+async def measure(url: str, producers: int, seconds: float, backlog: int) -> None:
     """All figures of one engine."""
     print(url.partition("?")[0].split("@")[0])
     async with open_store(url, serving=True) as store:
@@ -107,7 +161,9 @@ async def measure(url: str, producers: int, seconds: float) -> None:
         await takes(store, producers, seconds, "sending")
         await takes(store, producers, seconds, "pending")
         for batch, workers in ((50, 2), (500, 2)):
-            await drain(store, batch, workers, 20_000)
+            await drain(store, batch, workers, 10_000)
+        await drain(store, 500, 2, 1_000_000)
+        await claims(store, url, backlog)
 
 
 def _urls(given: str | None, stack: ExitStack) -> Iterator[str]:
@@ -126,10 +182,11 @@ def main() -> None:
     parser.add_argument("url", nargs="?")
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--producers", type=int, default=64)
+    parser.add_argument("--backlog", type=int, default=100_000)
     options = parser.parse_args()
     with ExitStack() as stack:
         for url in _urls(options.url, stack):
-            uvloop.run(measure(url, options.producers, options.seconds))
+            uvloop.run(measure(url, options.producers, options.seconds, options.backlog))
 
 
 if __name__ == "__main__":
