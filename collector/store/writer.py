@@ -15,6 +15,8 @@ from collector.store.face import StaleDirectory
 
 MAX_OPS = 500
 """Operations in one transaction."""
+FAIR_SHARE = 32
+"""When more waits, the writers that are free share it (PostgreSQL has two)."""
 MAX_WAITING = 5_000
 """Operations from outside that may wait; settlements are bounded by what is in flight and always get in."""
 MAX_BYTES = 16 * 1024 * 1024
@@ -81,6 +83,7 @@ class Writer:
         self._waiting = 0
         self._size = 0
         self._wake = asyncio.Event()
+        self._idle = 0
         self._closing = False
         self._tasks: list[asyncio.Task[None]] = []
         self.batches = 0
@@ -160,8 +163,10 @@ class Writer:
 
     async def _run(self) -> None:
         while True:
+            self._idle += 1
             await self._wake.wait()
             batch = self._gather()
+            self._idle -= 1
             if batch:
                 try:
                     await self._commit(batch)
@@ -177,9 +182,11 @@ class Writer:
                 self._wake.clear()
 
     def _gather(self) -> list[Op]:
+        waiting = len(self._server) + len(self._browser)
+        most = min(MAX_OPS, max(FAIR_SHARE, -(-waiting // self._idle)))
         batch: list[Op] = []
         for queue in (self._server, self._browser):
-            while queue and len(batch) < MAX_OPS:
+            while queue and len(batch) < most:
                 op = queue.popleft()
                 self._discount(op)
                 batch.append(op)

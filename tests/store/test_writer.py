@@ -78,6 +78,17 @@ async def test_what_comes_while_a_commit_runs_shares_the_next(store: Store) -> N
     assert (writer.batches, writer.committed) == (2, 51)
 
 
+async def test_free_writers_share_what_waits(store: Store) -> None:
+    gate = Gate(store)
+    gate.writers = 2
+    gate.open.set()
+    async with Writer(gate, KINDS) as writer:
+        ledger = SqlLedger(gate, writer)
+        tasks = [take(ledger, f"order-{number}") for number in range(100)]
+        assert all(taken.won for taken in await asyncio.gather(*tasks))
+    assert [len(batch) for batch in gate.batches] == [50, 50]
+
+
 async def test_a_batch_is_bounded_and_server_events_go_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "MAX_OPS", 4)
     gate = Gate(store)
