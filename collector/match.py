@@ -44,13 +44,14 @@ class Matcher:
         self._signing_keys = tuple(signing_keys)
         self._ref_key = ref_key
 
-    async def order(self, business_id: str, report: Report, now_ms: int) -> Match:
+    async def order(self, business_id: str, report: Report, now_ms: int, consent_required: bool = False) -> Match:
         """Resolve one reported order: its own ids, then each pointer, then an `order_id` link.
 
+        What the visitor said is asked for own ids only with `consent_required`: elsewhere they need no look-up.
         A token that is forged, another business's or expired is a reason, not an error: the order is real, only its click is unknown.
         """
         if report.click is not None:
-            return Match(report.click)
+            return await self._known(business_id, report.click) if consent_required else Match(report.click)
         reason: str | None = None
         waits: list[Wait] = []
         for pointer in report.pointers:

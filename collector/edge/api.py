@@ -134,7 +134,7 @@ class ConversionEvents:
         key = headers.get(b"idempotency-key", b"").decode("latin-1") if report.detail.order_id is None else ""
         if key and (fault := id_fault(key)):
             raise InvalidField("Idempotency-Key", fault)
-        match = await self._matcher.order(business.business_id, report, now)
+        match = await self._matcher.order(business.business_id, report, now, business.consent_required)
         if match.click is None and not report.pointers:
             raise InvalidField("cnct_tracking_id", "is required, or a link made earlier for payload.order_id")
         click = match.click or Click()

@@ -148,6 +148,18 @@ def test_a_grant_releases_what_waited_for_consent(house: House) -> None:
     assert credited(shop) == [("ORD-1", shop.click.ctwa_clid)]
 
 
+def test_an_order_with_its_own_ids_hears_what_its_visitor_said(house: House) -> None:
+    shop = house.shop(consent_required=True)
+    waiting = shop.post(shop.order("ORD-1"))
+    assert told(waiting) == {"X-Delivery-State": "held", "X-Collector-Reason": "consent"}
+    shop.land(consent="granted")
+    shop.sent(at_least=1)
+    assert told(shop.post(shop.order("ORD-2"))) == {"X-Delivery-State": "delivered"}
+    shop.land(consent="denied")
+    assert told(shop.post(shop.order("ORD-3"))) == {"X-Delivery-State": "dead", "X-Collector-Reason": "consent"}
+    assert {event_id for event_id, _ in credited(shop)} == {"ORD-1", "ORD-2"}
+
+
 def test_an_order_that_gets_its_click_late_still_waits_for_consent(house: House) -> None:
     shop = house.shop(consent_required=True)
     answer = shop.post(shop.pointed("ORD-1", checkout_id="CHK-1"))
