@@ -123,6 +123,7 @@ class Batch:
             await self._end(claims, asked)
             return
         self._kit.counters.bisections += 1
+        LOG.info("a request is refused and split", extra=_why(self._name, asked.outcome, len(claims)))
         half = (len(claims) + 1) // 2
         await self._deliver(claims[:half])
         await self._deliver(claims[half:])
@@ -220,6 +221,18 @@ async def insist(kit: Kit, write: Callable[[], Awaitable[T]]) -> T | None:
                 return None
         await kit.pause(wait)
         wait = min(wait * 2, 5.0)
+
+
+def _why(name: LaneName, outcome: Outcome, events: int) -> dict[str, object]:
+    status, code, subcode = outcome.http_status, outcome.code, outcome.subcode
+    return {
+        "lane": str(name),
+        "events": events,
+        "status": status,
+        "code": code,
+        "subcode": subcode,
+        "words": outcome.message,
+    }
 
 
 def _settlement(ending: Ending, asked: Asked) -> Settlement:
