@@ -39,8 +39,8 @@ class _Connection(aiosqlite.Connection):
         try:
             await self
         except BaseException:
-            if self._stopped is not None:  # the thread still says its last word, to a loop that must not be closed by then
-                await self._stopped
+            if self._stopped is not None:
+                await self._stopped  # the thread's last word goes to this loop, which must not be closed by then
             raise
         return self
 
