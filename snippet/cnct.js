@@ -2,22 +2,20 @@
  * cnct.js ties the click on a click-to-WhatsApp ad to what the shopper then looks at and buys.
  * Licence: Apache-2.0. Manual: README.md beside this file. Types: cnct.d.ts.
  *
- * From top to bottom: settings, consent, cookies, outbox, product, views, start.
- *
  * Four rules:
- * - The page never notices us. Nothing throws, blocks, wraps or waits; page functions are called, never replaced.
+ * - The page never notices us. Nothing throws, blocks or waits; the page's functions are called, never replaced.
  * - A visitor without click ids causes no request, no cookie and no storage.
  * - What is to be sent is stored first, under an id and a time of its own, and forgotten when answered. A repeat is
  *   the same event again, so a lost answer costs a request and never a second event.
  * - Address parts are sent as they stand and decoded once, on the server.
  *
- * This file weighs 2 KB on the wire, and every shopper pays for it: hence map where others write forEach.
+ * Each shopper pays for each byte: hence map where others write forEach, and an order of sections that packs well.
  */
 (() => {
   const stub = window.cnct || 0;
   if (stub.version) return; // the tag stands on the page twice
 
-  const log = /cnct_debug=1/.test(location.href) ? console.log : () => {};
+  const log = location.href.match('cnct_debug=1') ? console.log : () => {};
   // Each way in from the page (call, event, timer, answer) goes through here.
   const guard = work => (...words) => { try { return work(...words); } catch (error) { log(error); } };
 
@@ -31,43 +29,94 @@
     dataset
   );
 
-  let landing; // what the address brought, until it moves to the outbox: the first view may still join it
-  let ref;     // as the collector answered; the cookie may be refused
-  let page;    // the path that `seen` belongs to
-  let seen;    // products viewed on it; undefined until we have started
-  let lastView;
-  let current; // the product viewed last, wherever
-  let url;     // the address that `round` belongs to
-  let round;   // looks taken at it
-  const queue = [];   // calls that wait for the start
-  const waiting = []; // callbacks that wait for the ref
-  const busy = {};    // outbox keys: 1 on its way or answered, 0 failed and to be tried again
+  // ---- state
 
-  // ---- consent and context
+  const waiting = []; // callbacks that wait for the ref
+  const queue = [];   // calls that wait for the start
+  let seen;     // products viewed at `page`; undefined until we have started
+  let current;  // the product viewed last, wherever
+  let landing;  // what the address brought, until it moves to the outbox: the first view may still join it
+  let lastView;
+  let round;    // looks taken at `url`
+  let ref;      // as answered: where the cookie is refused, it lives as long as the page
+  let page;     // a path
+  let url;
+  const busy = {}; // outbox keys: 1 on its way or answered, 0 failed and to be tried again
+
+  // ---- product: what the page shows
+
+  const detect = () => {
+    for (const { dataset } of find('[data-cnct-product]')) return product(dataset.cnctProduct, dataset.cnctValue, dataset.cnctCurrency);
+
+    // The list grows while we walk it: breadth first, and only where a page's own product may stand.
+    const nodes = [].concat(...find('[type$="ld+json"]').map(guard(block => JSON.parse(block.innerHTML))));
+    for (const node of nodes) if (node) {
+      const type = /\bProduct(Group)?\b/.exec(node['@type']);
+      const grab = pattern => (JSON.stringify(node).match(pattern) || 0)[1]; // offers nest in many ways
+      if (type) return product(
+        node.sku || node.productGroupID || node.productID,
+        grab(/"(?:p|lowP)rice":"?([\d.]+)/),
+        grab(/"priceCurrency":"([A-Z]{3})"/),
+        type[1] && 'product_group'
+      );
+      nodes.push(...[].concat(node['@graph'] || node.mainEntity));
+    }
+
+    const id = meta('retailer_item_id');
+    return id && product(id, meta('price:amount'), meta('price:currency'));
+  };
+  const find = selector => [...document.querySelectorAll(selector)];
+  const product = (id, price, currency, type) => ({
+    content_ids: id && [`${id}`],
+    content_type: type || 'product',
+    value: +price || undefined,
+    currency,
+  });
+  const meta = name => (find(`[property$="${name}"]`)[0] || 0).content;
+
+  // ---- consent, cookies and context
 
   const consent = () => navigator.globalPrivacyControl ? 'denied' : settings.consent;
+  const tellRef = () => waiting.splice(0).map(callback => guard(callback)(hasContext() && (ref || cookie('_ref')) || null));
+  const hasContext = () => consent() != 'denied' && (landing || ref || cookie('_ref') || items()[0]);
   const cookie = suffix => (document.cookie.match(`(^|; )${settings.cookie + suffix}=([^;]+)`) || 0)[2];
-  const hasContext = () => consent() != 'denied' && (landing || cookie('_ref') || items()[0]);
-
-  // A collector on another site cannot set cookies here, so its answer is written by us.
+  // A collector on another site cannot set cookies here, so we write down what it answers.
   const setCookies = (ref, token, seconds) => {
     settings.site == 'foreign' && [`_ref=${ref}`, `=${token}`].map(pair => {
       document.cookie = `${settings.cookie + pair};path=/;samesite=lax;max-age=${seconds};${location.protocol == 'https:' && 'secure'}`;
     });
   };
 
-  const tellRef = () => waiting.splice(0).map(callback => guard(callback)(hasContext() && (ref || cookie('_ref')) || null));
+  // ---- outbox: a storage key for each item, so that tabs never overwrite each other
 
-  // ---- outbox: one storage key for each item, so that tabs never overwrite each other
-
-  // "cnct_box:<time>:<random>" → [path, body]. Shared by all tabs; while consent is pending, in this tab's storage.
+  const drop = key => stores.map(store => delete store[key]);
+  // "cnct_box:<time>:<random>" → [path, body]. Shared by all tabs; while consent is pending, in this tab's own storage.
   // Where storage is blocked or full, an object stands in for it as long as the page lives.
   const stores = [guard(() => localStorage)() || {}, guard(() => sessionStorage)() || {}];
-  const drop = key => stores.map(store => delete store[key]);
-
-  // Oldest first. Older than 7 days is of no use to Meta.
+  // Oldest first. Events older than 7 days are of no use to Meta.
   const items = () => [].concat(...stores.map(Object.entries)).filter(([key]) =>
     key.match('cnct_box:') && (Date.now() - key.split(':')[1] < 6048e5 || void drop(key))).sort();
+
+  const post = (key, path, body) => {
+    const url = new URL(path, settings.collector);
+    const text = JSON.stringify(Object.assign({ consent: consent(), token: cookie('') }, body));
+    const settle = guard((response, answer = {}) => {
+      const { status } = response;
+      log(text, status || response, status && response.headers.get('X-Collector-Reason'));
+      if (answer.ref && hasContext()) setCookies(ref = answer.ref, answer.token, answer.max_age || 7776e3);
+      if (/429|^5/.test(status || 5)) busy[key] = 0; // no answer counts as 5xx
+      else drop(key), flush();
+      tellRef();
+    });
+    busy[key] = 1;
+    try {
+      // A string body keeps the request simple: no preflight. keepalive lets it, and its cookie, outlive the page.
+      fetch(url, { method: 'POST', body: text, keepalive: 1, credentials: 'include' }).then(response =>
+        response.json().catch(log).then(answer => settle(response, answer))).catch(settle);
+    } catch (error) { // the page has broken fetch
+      settle(navigator.sendBeacon(url, text) && new Response());
+    }
+  };
 
   const add = (path, body) => {
     // A landing sorts before whatever happened in its own millisecond.
@@ -92,111 +141,14 @@
     }
   };
 
-  const post = (key, path, body) => {
-    const url = new URL(path, settings.collector);
-    const text = JSON.stringify(Object.assign({ consent: consent(), token: cookie('') }, body));
-    const settle = guard((response, answer = {}) => {
-      const { status } = response;
-      log(text, status || response, status && response.headers.get('X-Collector-Reason'));
-      if (answer.ref && consent() != 'denied') setCookies(ref = answer.ref, answer.token, answer.max_age || 7776e3);
-      if (/429|^5/.test(status || 5)) busy[key] = 0; // no answer counts as 5xx
-      else drop(key), flush();
-      tellRef();
-    });
-    busy[key] = 1;
-    try {
-      // A string body keeps the request simple: no preflight. keepalive lets it, and its cookie, outlive the page.
-      fetch(url, { method: 'POST', body: text, keepalive: 1, credentials: 'include' }).then(response =>
-        response.json().catch(log).then(answer => settle(response, answer)), settle);
-    } catch (error) { // the page has broken fetch
-      settle(navigator.sendBeacon(url, text) && new Response());
-    }
-  };
-
-  // ---- product: what the page shows
-
-  const product = (id, price, currency, type) => ({
-    content_ids: id && [`${id}`],
-    content_type: type || 'product',
-    value: +price || undefined,
-    currency,
-  });
-  const find = selector => [...document.querySelectorAll(selector)];
-  const meta = name => (find(`[property$="${name}"]`)[0] || 0).content;
-
-  const detect = () => {
-    for (const { dataset } of find('[data-cnct-product]')) return product(dataset.cnctProduct, dataset.cnctValue, dataset.cnctCurrency);
-
-    // The list grows while we walk it: breadth first, and only where a page's own product may stand.
-    const nodes = [].concat(...find('[type$="ld+json"]').map(guard(block => JSON.parse(block.innerHTML))));
-    for (const node of nodes) if (node) {
-      const type = /\bProduct(Group)?\b/.exec(node['@type']);
-      const grab = pattern => (JSON.stringify(node).match(pattern) || 0)[1]; // offers nest in many ways
-      if (type) return product(
-        node.sku || node.productGroupID || node.productID,
-        grab('"(?:p|lowP)rice":"?([\\d.]+)'),
-        grab('"priceCurrency":"([A-Z]{3})"'),
-        type[1] && 'product_group'
-      );
-      nodes.push(...[].concat(node['@graph'] || node.mainEntity));
-    }
-
-    const id = meta('retailer_item_id');
-    return id && product(id, meta('price:amount'), meta('price:currency'));
-  };
-
-  // ---- views: one for each product and page
-
-  const event = (name, data) => ({
-    event_name: name,
-    event_id: [...crypto.getRandomValues(new Uint8Array(16))].map(byte => (byte + 256).toString(16).slice(1)).join(''),
-    event_time: Date.now() / 1e3 >>> 0,
-    page_url: location.origin + location.pathname, // a query may hold personal data
-    custom_data: data,
-  });
-
-  const view = (data, isAutomatic) => {
-    const key = JSON.stringify(data.content_ids || data);
-    if (page != (page = location.pathname)) seen = {};
-    // Right after a soft navigation the page still shows the old product: believe it only at the fourth look.
-    if (seen[key] || isAutomatic && (seen.explicit || key == current && round != 3)) return;
-    seen[current = key] = 1;
-    seen.explicit = !isAutomatic;
-    lastView = data;
-    const viewed = event('ViewContent', data);
-    landing && !landing.view ? landing.view = viewed : add('events', viewed);
-  };
-
-  // Comparing an address five times a second sees every kind of soft navigation and touches no function of the page.
-  // The document is searched in the first 2.4 seconds of each address only.
-  const look = guard(() => {
-    round = url != (url = location.href) ? 0 : round + 1;
-    const found = settings.auto != 'off' && !document.hidden && round < 12 && detect();
-    if (found) view(found, 1);
-  });
-
   // ---- start
 
   const IDS = /[?&#;](ad_id|sendout_id|cnct_tracking_id|ctwa_clid)=[^&#]/; // ";" as in a badly escaped "&amp;"
 
-  const commands = {
-    view,
-    track: (name, data) => add('events', event(name, data)),
-    link: (kind, id) => add('links', { kind, id }),
-    ref: callback => waiting.push(callback),
-  };
-
-  // Settings are heard at once, wherever they stand in the queue.
-  const take = (name, a, b) => {
-    if (commands[name]) queue.push(guard(() => commands[name](a, b)));
-    else if (name == 'init') Object.assign(settings, a);
-    else settings[name] = a;
-  };
-
-  // Runs at each call and event. It waits for the document, and for the first time that it is seen: that covers
+  // Runs at each call and event. It waits for the document, and until that is seen for the first time: this covers
   // prerendering and background tabs. A page that is left before must not take its landing with it.
   const start = guard(({ type, persisted }) => {
-    if (!settings.business || !seen && type != 'pagehide' && (document.readyState == 'loading' || document.hidden)) return;
+    if (!settings.business || !seen && type != 'pagehide' && (document.hidden || document.readyState == 'loading')) return;
 
     if (consent() == 'denied') {
       items().map(([key]) => drop(key));
@@ -205,13 +157,13 @@
     } else if (!seen) {
       seen = {};
       // A router or a late loader may have stripped the address. The browser and the inline stub remember it.
-      [performance.getEntries()[0].name, stores[1]['cnct_box:'], location.href].map(url => {
+      [(performance.getEntries()[0] || 0).name, stores[1]['cnct_box:'], location.href].map(url => {
         if (IDS.test(url)) {
           const { search, hash } = new URL(url);
           landing = {
             query: search.slice(1),
             hash: IDS.test(hash) ? hash.slice(1) : undefined,
-            page_url: location.origin + location.pathname,
+            page_url: location.origin + location.pathname, // a query may hold personal data
             referrer: document.referrer,
             at_ms: Date.now(),
           };
@@ -229,6 +181,54 @@
     if (!/at_ms/.test(items())) tellRef(); // no landing on its way
     if (persisted && type != 'pagehide' && page == location.pathname) seen = {}, view(lastView); // back from the bfcache
   });
+
+  // ---- views: one for each product and page
+
+  const view = (data, isAutomatic) => {
+    const key = JSON.stringify(data.content_ids || data);
+    if (page != (page = location.pathname)) seen = {};
+    // Right after a soft navigation the page still shows the old product: believe it from the fourth look on.
+    if (seen[key] || isAutomatic && (seen.explicit || key == current && round < 3)) return;
+    seen[current = key] = 1;
+    seen.explicit = !isAutomatic;
+    lastView = data;
+    const viewed = event('ViewContent', data);
+    landing && !landing.view ? landing.view = viewed : add('events', viewed);
+  };
+
+  // Comparing an address five times a second sees every kind of soft navigation and touches no function of the page.
+  // The document is searched in the first 2.4 seconds of each address only.
+  const look = guard(() => {
+    round = url != (url = location.href) ? 0 : round + 1;
+    const found = settings.auto != 'off' && !document.hidden && round < 12 && detect();
+    if (found) view(found, 1);
+  });
+
+  const event = (name, data) => ({
+    event_name: name,
+    event_id: [...crypto.getRandomValues(new Uint8Array(16))].map(byte => (byte + 256).toString(16).slice(1)).join(''),
+    event_time: Date.now() / 1e3 >>> 0,
+    page_url: location.origin + location.pathname,
+    custom_data: data,
+  });
+
+  // ---- calls
+
+  // Settings are heard at once, wherever they stand in the queue.
+  const take = (name, a, b) => {
+    if (commands[name]) queue.push(guard(() => commands[name](a, b)));
+    else if (name == 'init') Object.assign(settings, a);
+    else settings[name] = a;
+  };
+
+  const commands = {
+    view,
+    track: (name, data) => add('events', event(name, data)),
+    link: (kind, id) => add('links', { kind, id }),
+    ref: callback => waiting.push(callback),
+  };
+
+  // ---- and go
 
   (stub.q || []).map(words => take(...words));
   (window.cnct = (...words) => { take(...words); start({}); }).version = 1;

@@ -1,0 +1,125 @@
+"""The page never notices the snippet: no error, no changed function, no lost cache, whatever the page itself has broken."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.snippet.conftest import CLICK, FAR, NEAR, Shop, Watch, cookies, moka
+from tests.snippet.recording import Recorder
+
+BROKEN = {
+    "fetch throws": "window.fetch = () => { throw new Error('broken'); }",
+    "fetch is gone": "delete window.fetch; window.fetch = undefined",
+    "fetch gives nothing": "window.fetch = () => {}",
+    "fetch gives another promise": "window.fetch = () => Promise.resolve()",
+    "fetch rejects": "window.fetch = () => Promise.reject(new Error('broken'))",
+    "fetch never ends": "window.fetch = () => new Promise(() => {})",
+    "JSON throws": "JSON.stringify = JSON.parse = () => { throw new Error('broken'); }",
+    "history is frozen": "Object.freeze(history)",
+    "no random numbers": "crypto.getRandomValues = () => { throw new Error('broken'); }",
+    "no timers": "window.setInterval = () => { throw new Error('broken'); }",
+    "cookies throw": "Object.defineProperty(document, 'cookie', {get() { throw new DOMException('x', 'SecurityError'); }})",
+    "no performance entries": "performance.getEntries = () => []",
+    "a page's own cnct": "window.cnct = {q: 0}",
+    "an element named cnct": "addEventListener('DOMContentLoaded', () => document.body.innerHTML += '<a id=cnct>')",
+}
+STILL_DELIVERS = {
+    "fetch throws", "fetch is gone", "fetch gives nothing", "history is frozen", "no performance entries",
+    "a page's own cnct", "an element named cnct",
+}  # fmt: skip
+
+
+def test_whatever_the_page_has_broken_it_hears_nothing_of_it(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch
+) -> None:
+    for number, (name, script) in enumerate(BROKEN.items()):
+        shop.page(f"/broken/{number}", moka(), f"<script>{script}</script>{shop.tag()}")
+        before = len(recorder.bodies("landing"))
+        page.goto(shop.url(f"/broken/{number}?ctwa_clid={number}"))
+        page.evaluate("cnct('view', {content_ids: ['1']}); cnct('ref', () => {}); history.pushState(0, '', '/x')")
+        page.clock.run_for(3000)
+        if name in STILL_DELIVERS:
+            recorder.wait_for("landing", before + 1)
+        assert watch.complaints == [], name
+        page.goto(shop.url("/settled"))
+        page.evaluate("localStorage.clear()")
+        page.context.clear_cookies()
+
+
+def test_nonsense_in_calls_is_swallowed(page: Page, watch: Watch, land: Callable[..., None]) -> None:
+    land()
+    page.evaluate(
+        """() => {
+            const cycle = {}; cycle.cycle = cycle;
+            for (const words of [[], [null], [{}], ['view'], ['view', null], ['view', cycle], ['view', 5], ['track'],
+                ['track', cycle, cycle], ['link'], ['ref'], ['ref', 5], ['init'], ['init', 5], ['consent'],
+                ['toString'], ['__proto__', 1], ['constructor'], [Symbol.iterator]]) cnct(...words);
+            cnct('ref', () => { throw new Error('the page'); });
+        }"""
+    )
+    watch.settle()
+    assert watch.complaints == []
+
+
+def test_the_pages_functions_stay_its_own(page: Page, land: Callable[..., None]) -> None:
+    land("/moka")
+    functions = ["fetch", "history.pushState", "history.replaceState", "addEventListener", "JSON.stringify"]
+    assert page.evaluate("names => names.map(name => String(eval(name)).includes('[native code]'))", functions) == [
+        True
+    ] * len(functions)
+
+
+def test_one_global_is_added(page: Page, shop: Shop) -> None:
+    names = "() => Object.getOwnPropertyNames(window).filter(name => !/^(__|\\d)/.test(name))"
+    shop.page("/untagged", head="")
+    page.goto(shop.url("/untagged"))
+    before = set(page.evaluate(names))
+    page.goto(shop.url("/moka"))
+    assert set(page.evaluate(names)) - before == {"cnct"}
+
+
+@pytest.mark.parametrize("host", [NEAR, FAR])
+def test_a_strict_policy_with_trusted_types_finds_nothing_to_refuse(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch, host: str
+) -> None:
+    site = {"site": "foreign"} if host == FAR else {}
+    shop.page("/strict", moka(), shop.tag(host, loading='nonce="n0nce"', **site))
+    recorder.policy = (
+        f"default-src 'none'; script-src 'nonce-n0nce'; connect-src 'self' {shop.url('', host)};"
+        " img-src data:; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    page.goto(shop.url(f"/strict?{CLICK}"))
+    recorder.wait_for("landing")
+    page.evaluate("cnct('track', 'AddToCart')")
+    recorder.wait_for("events")
+    watch.settle()
+    assert watch.complaints == []
+
+
+def test_subresource_integrity_fits(page: Page, shop: Shop, recorder: Recorder, integrity: str) -> None:
+    tag = shop.tag(loading=f'crossorigin="anonymous" integrity="{integrity}"')
+    shop.page("/fixed", head=tag)
+    page.goto(shop.url(f"/fixed?{CLICK}"))
+    recorder.wait_for("landing")
+
+
+def test_debugging_names_what_happened_and_why(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch, context: BrowserContext
+) -> None:
+    recorder.answers = [403]
+    page.goto(shop.url(f"/plain?{CLICK}&cnct_debug=1"))
+    recorder.wait_for("landing")
+    page.evaluate("cnct('track', 'AddToCart')")
+    watch.settle()
+    told = "\n".join(watch.complaints)
+    assert "ctwa_clid=ARAkLkA8rmlFeiCk" in told
+    assert "403 told-403" in told
+    assert "not sent" in told
+    assert cookies(context) == {}
+
+
+def test_without_debugging_the_console_stays_empty(page: Page, watch: Watch, land: Callable[..., None]) -> None:
+    land("/moka")
+    watch.settle()
+    assert watch.complaints == []
