@@ -88,11 +88,9 @@ class House:
             "meta": Meta(outbound, settings.graph_url, settings.graph_version, settings.partner_agent),
             "connectly": Connectly(outbound, settings.connectly_url),
         }
-        alone = settings.database_url.startswith(
-            "sqlite"
-        )  # nobody else can be sending, or settle what callers wait for
-        poll_seconds = None if alone and role == "all" else POLL_SECONDS
-        self.verdicts = Verdicts(store.outbox, waiters_max=settings.waiters, poll_seconds=poll_seconds)
+        alone = settings.database_url.startswith("sqlite")  # nobody else can be sending
+        # Asked even so: a hold, a deadline or a command moves many at once, and tells nobody.
+        self.verdicts = Verdicts(store.outbox, waiters_max=settings.waiters, poll_seconds=POLL_SECONDS)
         self.dispatcher = Dispatcher(
             store.outbox, self.directory, destinations, self.verdicts, alone=alone, on_unknown=on_unknown
         )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.integration.conftest import serving
+from tests.integration.conftest import Build, serving
 from tests.integration.house import House, new_click
 from tests.integration.sandbox import Sandbox
 from tests.integration.shop import Shop, told
@@ -92,13 +92,18 @@ def test_what_is_told_about_an_event_holds_no_access_token(lived: Lived) -> None
     assert lived.shop.access_token not in json.dumps(told_of)
 
 
-def test_a_success_writes_no_line(lone: House) -> None:
-    shop = lone.shop()
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_success_writes_no_line(build: Build, engine: str, request: pytest.FixtureRequest) -> None:
+    dsn = request.getfixturevalue("postgres_dsn") if engine == "postgres" else ""
+    house = build(database_url=dsn, log_level="debug", wait_seconds="20")
+    house.start()
+    shop = house.shop()
     shop.post(shop.order("ORD-0"))
-    assert lone.process is not None
-    before = lone.process.output
+    assert house.process is not None
+    before = house.process.output
+    shop.fault("slow", delay_ms=20)
     for number in range(1, SUCCESSES):
-        assert shop.post(shop.order(f"ORD-{number}")).status_code == 200
+        assert told(shop.post(shop.order(f"ORD-{number}"))) == {"X-Delivery-State": "delivered"}
     shop.land(view={"event_name": "ViewContent", "event_id": "view-1"})
     shop.sent(at_least=SUCCESSES + 1)
-    assert lone.process.output == before
+    assert house.process.output == before
