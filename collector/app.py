@@ -34,10 +34,9 @@ from collector.errors import SettingsError, Unavailable
 from collector.intake import Intake
 from collector.link import Linker
 from collector.match import Matcher
-from collector.privacy import retain
+from collector.privacy import Denials, retain
 from collector.settings import Settings
 from collector.snippet_files import snippet_directory
-from collector.store.engine import Interrupted
 from collector.store.opening import Store, open_store, wall_clock
 from collector.vault import Vault, open_vault
 from collector.verdict import POLL_SECONDS, Verdicts
@@ -97,7 +96,8 @@ class House:
         self.intake = Intake(
             store.ledger, self.directory, self.dispatcher, self.verdicts, destinations, self.mint, self.clock
         )
-        self.matcher = Matcher(store.ledger, self.signing_keys, self.ref_key)
+        self.denials = Denials(store.ledger)
+        self.matcher = Matcher(store.ledger, self.signing_keys, self.ref_key, self.denials)
         self.linker = Linker(store.ledger, self.intake, self.matcher)
         self.gate = Gate(self.directory, self.clock)
 
@@ -107,6 +107,7 @@ class House:
         while True:
             try:
                 await self.directory.refresh()
+                await self.denials.refresh(self.clock())
                 await self.linker.sweep()
                 if rounds % RETAIN_EVERY == 0:
                     await retain(self.store.ledger, self.clock(), self.settings.landing_days)
@@ -128,17 +129,10 @@ class House:
         """Counters and gauges of this process."""
         return {"keys_refused": self.gate.refused, **self.dispatcher.facts()}
 
-    async def writable(self) -> None:
-        """Raises Unavailable when the store cannot commit now."""
-        try:
-            await self.store.engine.commit([])
-        except Interrupted as problem:
-            raise Unavailable(str(problem)) from problem
-
 
 def routes(house: House, role: Role) -> list[BaseRoute]:
     """All routes of a role. Starlette tries them in order: the hot ones come first."""
-    ready = Readiness(house.writable, house.store.outbox.oldest_pending_at, house.facts, house.clock)
+    ready = Readiness(house.store.writable, house.store.outbox.oldest_pending_at, house.facts, house.clock)
     ops: list[BaseRoute] = [Route("/healthz", Health()), Route("/readyz", ready)]
     return ops if role == "deliver" else [*_api(house), *_browser(house), *ops]
 
@@ -167,6 +161,7 @@ def _browser(house: House) -> list[BaseRoute]:
         house.directory,
         house.intake,
         house.linker,
+        house.denials,
         house.signing_keys,
         house.ref_key,
         rates,
@@ -202,6 +197,7 @@ async def open_application(settings: Settings, role: Role, on_unknown: OnUnknown
         stack.push_async_callback(outbound.close)
         house = House(settings, store, vault, outbound, role, on_unknown)
         await house.directory.refresh()
+        await house.denials.refresh(house.clock())
         if role != "web":
             await house.dispatcher.start(house.held())
             stack.push_async_callback(house.dispatcher.stop, STOP_SECONDS)

@@ -1,6 +1,6 @@
 """Find the click of an order: from its ids, a signed token, a landing's ref, or a link made earlier."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 import msgspec
@@ -37,21 +37,28 @@ def winning_link(links: Sequence[Link]) -> Link | None:
 
 
 class Matcher:
-    """Resolves clicks against the ledger. `signing_keys` are oldest to newest, `ref_key` names landings."""
+    """Resolves clicks against the ledger. `signing_keys` are oldest to newest, `ref_key` names landings, `denials` holds (business, ref) of
+    visitors who denied consent."""
 
-    def __init__(self, ledger: Ledger, signing_keys: Sequence[bytes], ref_key: bytes) -> None:
+    def __init__(
+        self, ledger: Ledger, signing_keys: Sequence[bytes], ref_key: bytes, denials: Container[tuple[str, str]]
+    ) -> None:
         self._ledger = ledger
         self._signing_keys = tuple(signing_keys)
         self._ref_key = ref_key
+        self._denials = denials
 
     async def order(self, business_id: str, report: Report, now_ms: int, consent_required: bool = False) -> Match:
         """Resolve one reported order: its own ids, then each pointer, then an `order_id` link.
 
-        What the visitor said is asked for own ids only with `consent_required`: elsewhere they need no look-up.
+        For own ids a denial is known without a look-up; what else the visitor said is asked only with `consent_required`.
         A token that is forged, another business's or expired is a reason, not an error: the order is real, only its click is unknown.
         """
         if report.click is not None:
-            return await self._known(business_id, report.click) if consent_required else Match(report.click)
+            landing = (business_id, make_ref(report.click, business_id, self._ref_key))
+            if consent_required or landing in self._denials:
+                return await self._known(business_id, report.click)
+            return Match(report.click)
         reason: str | None = None
         waits: list[Wait] = []
         for pointer in report.pointers:

@@ -6,6 +6,34 @@ from collector.store.face import Ledger
 
 DAY_MS: Final = 24 * 3600 * 1000
 CHUNK: Final = 500
+OVERLAP_MS: Final = 60_000
+"""Clocks of processes differ, and a commit takes its time."""
+
+
+class Denials:
+    """The landings whose visitors denied consent, in memory: an order that comes with its own ids obeys them without a look-up.
+
+    What this process hears counts at once; what others hear counts after the next `refresh`. Who agreed later may still stand here: whoever
+    finds a landing here asks the store.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._landings: set[tuple[str, str]] = set()
+        self._since = 0
+
+    def __contains__(self, landing: object) -> bool:
+        """Whether the visitor of this landing, (business id, ref), has denied."""
+        return landing in self._landings
+
+    def add(self, business_id: str, ref: str) -> None:
+        """A visitor denied here."""
+        self._landings.add((business_id, ref))
+
+    async def refresh(self, now_ms: int) -> None:
+        """Load all at first, then what was written since."""
+        self._landings.update(await self._ledger.denied(self._since))
+        self._since = now_ms - OVERLAP_MS
 
 
 async def retain(ledger: Ledger, now_ms: int, landing_days: int) -> int:

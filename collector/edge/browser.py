@@ -15,6 +15,7 @@ from collector.event import Event, digest, read_event_time
 from collector.intake import Intake
 from collector.link import Linker
 from collector.match import Match
+from collector.privacy import Denials
 from collector.receipt import Candidate
 from collector.sources.browser import PageEvent, PageLanding, read_event, read_landing_post, read_link, read_view
 from collector.store.face import Landing, Ledger, Link, Record, StaleDirectory, Wait
@@ -34,6 +35,7 @@ class Pages:
         directory: Directory,
         intake: Intake,
         linker: Linker,
+        denials: Denials,
         signing_keys: Sequence[bytes],
         ref_key: bytes,
         rates: Rates,
@@ -44,6 +46,7 @@ class Pages:
         self._directory = directory
         self._intake = intake
         self._linker = linker
+        self._denials = denials
         self._keys = tuple(signing_keys)
         self._ref_key = ref_key
         self._rates = rates
@@ -155,6 +158,8 @@ class Pages:
             referrer=given.referrer,
         )
         await self._current(lambda version: self._ledger.land(row, version))
+        if given.consent == "denied":
+            self._denials.add(business_id, ref)
         await self._linker.arrived(business_id, Wait(kind="ref", id=ref))
         return known.at if known else at
 

@@ -137,6 +137,10 @@ class SqlLedger:
         """See face.Ledger.landing."""
         return await self._one(columns.stored_landing, "landing", {"business_id": business_id, "ref": ref})
 
+    async def denied(self, since: int) -> list[tuple[str, str]]:
+        """See face.Ledger.denied."""
+        return [(row[0], row[1]) for row in await read(self._engine, "denied", {"since": since})]
+
     async def links(self, business_id: str, kind: str, id: str) -> list[face.Link]:
         """See face.Ledger.links."""
         found = await read(self._engine, "links", {"business_id": business_id, "kind": kind, "id": id})

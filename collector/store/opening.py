@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from collector.errors import SettingsError
+from collector.errors import SettingsError, Unavailable
 from collector.store.directory import SqlDirectory
-from collector.store.engine import Engine
+from collector.store.engine import BadRow, Engine, Interrupted, Step
 from collector.store.ledger import LAND, LINK, NOTE, REVISE, TAKE, SqlLedger
 from collector.store.outbox import SETTLE, SqlOutbox
 from collector.store.sqlite import open_sqlite
@@ -27,6 +27,13 @@ class Store(msgspec.Struct, frozen=True):
     directory: SqlDirectory
     engine: Engine
     writer: Writer
+
+    async def writable(self) -> None:
+        """Commit a write that changes nothing of value. Raises errors.Unavailable when that cannot be done now."""
+        try:
+            await self.engine.commit([Step("pulse")])
+        except (Interrupted, BadRow) as problem:
+            raise Unavailable(str(problem)) from problem
 
 
 def wall_clock() -> int:

@@ -130,3 +130,13 @@ async def test_old_landings_are_forgotten_by_their_last_visit_a_bounded_number_a
     assert await store.ledger.forget_landings(NOW + 4, 10) == 1
     kept = [number for number in range(5) if await store.ledger.landing(SHOP, f"ref-{number}")]
     assert kept == [0, 4]
+
+
+async def test_denials_are_listed_for_all_businesses_since_an_instant(store: Store) -> None:
+    await store.ledger.land(landing(ref="old", consent="denied"), 1)
+    await store.ledger.land(landing(ref="new", at=NOW + 10, consent="denied"), 1)
+    await store.ledger.land(landing(ref="other", at=NOW + 10, business_id=OTHER, consent="denied"), 1)
+    await store.ledger.land(landing(ref="agreed", at=NOW + 10, consent="granted"), 1)
+    await store.ledger.land(landing(ref="silent", at=NOW + 10), 1)
+    assert sorted(await store.ledger.denied(0)) == sorted([(SHOP, "old"), (SHOP, "new"), (OTHER, "other")])
+    assert sorted(await store.ledger.denied(NOW + 1)) == sorted([(SHOP, "new"), (OTHER, "other")])

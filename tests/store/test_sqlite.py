@@ -126,3 +126,14 @@ async def test_the_log_is_copied_into_the_database_and_starts_anew(
 
 def size(path: Path) -> int:
     return path.stat().st_size
+
+
+async def test_a_store_that_takes_no_writes_is_not_called_writable(store: Store) -> None:
+    """An empty commit would pass on a full or read-only disk: something must be written."""
+    assert isinstance(store.engine, sqlite.SqliteEngine)
+    await store.writable()
+    await store.engine._writer.run(lambda connection: connection.execute("PRAGMA query_only = 1").fetchall())
+    with pytest.raises(Unavailable, match="readonly"):
+        await store.writable()
+    await store.engine._writer.run(lambda connection: connection.execute("PRAGMA query_only = 0").fetchall())
+    await store.writable()

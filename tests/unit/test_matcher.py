@@ -10,6 +10,7 @@ from collector.attribution import AGE_SECONDS_MAX, Attribution, Click, LinkKind,
 from collector.consent import Consent
 from collector.event import Detail
 from collector.match import Matcher
+from collector.privacy import Denials
 from collector.sources.connectly import Pointer, Report
 from collector.store.face import Landing, Link, Wait
 from collector.store.opening import Store, open_store
@@ -26,7 +27,8 @@ class House:
     def __init__(self, store: Store, version: int) -> None:
         self.ledger = store.ledger
         self.version = version
-        self.matcher = Matcher(store.ledger, [KEY], REF_KEY)
+        self.denials = Denials(store.ledger)
+        self.matcher = Matcher(store.ledger, [KEY], REF_KEY, self.denials)
 
     async def land(self, consent: Consent = "unknown", business_id: str = BUSINESS) -> None:
         name = ref(CLICK, business_id, REF_KEY)
@@ -61,6 +63,22 @@ def token(business_id: str = BUSINESS, key: bytes = KEY, at: int = NOW) -> Point
 async def test_an_orders_own_ids_need_nothing_else(house: House) -> None:
     found = await house.matcher.order(BUSINESS, report(click=CLICK), NOW_MS)
     assert (found.click, found.reason, found.waits) == (CLICK, None, ())
+
+
+async def test_a_denial_is_obeyed_for_an_orders_own_ids(house: House) -> None:
+    """Heard here it counts at once; of another process it counts after the refresh; another business's denial is none."""
+    await house.land("denied")
+    assert (await house.matcher.order(BUSINESS, report(click=CLICK), NOW_MS)).consent == "unknown"
+    await house.denials.refresh(NOW_MS)
+    assert (await house.matcher.order(BUSINESS, report(click=CLICK), NOW_MS)).consent == "denied"
+    assert (await house.matcher.order(OTHER, report(click=CLICK), NOW_MS)).consent == "unknown"
+
+
+async def test_who_agrees_after_a_denial_is_believed(house: House) -> None:
+    await house.land("denied")
+    house.denials.add(BUSINESS, NAME)
+    await house.land("granted")
+    assert (await house.matcher.order(BUSINESS, report(click=CLICK), NOW_MS)).consent == "granted"
 
 
 @pytest.mark.parametrize("consent", ["granted", "denied", "pending", "unknown"])

@@ -208,6 +208,10 @@ SELECT business_id, ref, cnct_tracking_id, sendout_id, ctwa_clid, ad_id, first_a
 FROM landings
 WHERE business_id = :business_id AND ref = :ref;
 
+-- name: denied
+-- every business: the serving processes hold the denials of all in memory.
+SELECT business_id, ref FROM landings WHERE consent = 'denied' AND last_at >= :since;
+
 -- name: links
 -- Anyone can post links, so their number is bounded; the first ones decide anyway.
 SELECT business_id, kind, id, ref, cnct_tracking_id, sendout_id, ctwa_clid, ad_id, linked_at

@@ -13,6 +13,12 @@ CREATE TABLE directory (
 );
 INSERT INTO directory (version) VALUES (1);
 
+-- Written to find out whether anything can be written.
+CREATE TABLE pulse (
+    at BIGINT NOT NULL
+);
+INSERT INTO pulse (at) VALUES (0);
+
 CREATE TABLE businesses (
     business_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     name TEXT COLLATE "C" NOT NULL,
@@ -71,6 +77,8 @@ CREATE TABLE landings (
 );
 -- Retention deletes by last_at.
 CREATE INDEX landings_last ON landings (last_at);
+-- Serving processes hold the denials in memory.
+CREATE INDEX landings_denied ON landings (last_at) WHERE consent = 'denied';
 
 -- Which clicks an id of the shop belongs to; the same pair again changes nothing.
 CREATE TABLE links (

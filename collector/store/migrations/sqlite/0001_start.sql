@@ -7,6 +7,12 @@ CREATE TABLE directory (
 ) STRICT;
 INSERT INTO directory (version) VALUES (1);
 
+-- Written to find out whether anything can be written.
+CREATE TABLE pulse (
+    at INTEGER NOT NULL
+) STRICT;
+INSERT INTO pulse (at) VALUES (0);
+
 CREATE TABLE businesses (
     business_id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
@@ -65,6 +71,8 @@ CREATE TABLE landings (
 ) WITHOUT ROWID, STRICT;
 -- Retention deletes by last_at.
 CREATE INDEX landings_last ON landings (last_at);
+-- Serving processes hold the denials in memory.
+CREATE INDEX landings_denied ON landings (last_at) WHERE consent = 'denied';
 
 -- Which clicks an id of the shop belongs to; the same pair again changes nothing.
 CREATE TABLE links (
