@@ -166,7 +166,7 @@ class House:
             if changes:
                 await onboarding.change_business(store, row.business_id, **changes)
             if channel and changes.get("destination") == "connectly":
-                shop.dataset, shop.access_token = row.business_id, "sandbox-key"
+                shop.dataset = row.business_id
                 await onboarding.set_destination(
                     store,
                     self.vault,
@@ -197,7 +197,7 @@ class House:
     def _teach(self, shop: Shop, dataset: bool) -> None:
         known: dict[str, Any] = {"clicks": {shop.click.ctwa_clid: shop.waba}}
         if "-" in shop.dataset:
-            known = {"clicks": [shop.click.ctwa_clid]}
+            known = {"clicks": [shop.click.ctwa_clid], "connectly": {"keys": {shop.access_token: {}}}}
         elif dataset:
             known |= {"datasets": {shop.dataset: {"waba_id": shop.waba}}, "tokens": {shop.access_token: {}}}
         self.sandbox.learn(**known)

@@ -131,6 +131,14 @@ def test_denied_expires_both_cookies_and_marks_the_landing(house: House, shop: S
     assert shop.cookies == {}
 
 
+def test_denied_from_a_foreign_site_marks_the_landing_of_its_token(house: House, shop: Shop) -> None:
+    token = shop.page("landing", {"query": query(shop.click)}, site="cross-site").json()["token"]
+    answer = shop.page("landing", {"query": "", "consent": "denied", "token": token}, site="cross-site")
+    assert (answer.json(), cookies(answer), reason(answer)) == ({}, {}, "consent-denied")
+    assert [row[2] for row in landings(house, shop)] == ["denied"]
+    assert told(shop.post(shop.pointed(attribution_token=token)))["X-Collector-Reason"] == "consent"
+
+
 def test_a_visitor_who_has_not_answered_is_not_kept(house: House, shop: Shop) -> None:
     answer = shop.land(consent="pending")
     assert (answer.json(), cookies(answer), reason(answer)) == ({}, {}, "consent-pending")
