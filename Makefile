@@ -40,6 +40,7 @@ bench: .venv/.ok ## measure durable acknowledgements and the store (minutes; nee
 	@command -v wrk >/dev/null || .ci/apt-install wrk "it makes the load"
 	@command -v strace >/dev/null || .ci/apt-install strace "it counts the syncs"
 	@.ci/ensure-postgres
+	@$(BIN)/python -m bench.idle
 	@$(BIN)/python -m bench.ack
 	@$(BIN)/python -m bench.store
 
