@@ -5,13 +5,14 @@
 //   node build.mjs --sizes    print what each file weighs
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from 'node:zlib';
 import { transformSync } from 'esbuild';
 
 const HARD_LIMIT = 2048; // bytes of cnct.js in brotli: each byte is paid by every shopper
 const here = name => new URL(name, import.meta.url);
 const dist = name => here(`dist/${name}`);
+const extras = readdirSync(here('extras')).sort().map(name => `extras/${name}`);
 
 const minify = name => Buffer.from(
   transformSync(readFileSync(here(name), 'utf8'), { minify: true, target: 'es2017', legalComments: 'none' }).code
@@ -39,7 +40,9 @@ function build() {
     brotli: packed['cnct.js.br'].length,
   };
   if (manifest.brotli > HARD_LIMIT) throw new Error(`cnct.js weighs ${manifest.brotli} bytes in brotli; ${HARD_LIMIT} is the limit`);
-  return { plain: { 'cnct.js': script, 'manifest.json': Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`) }, packed };
+  const plain = { 'cnct.js': script, 'manifest.json': Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`) };
+  for (const name of extras) plain[name] = minify(name);
+  return { plain, packed };
 }
 
 function check({ plain, packed }) {
@@ -51,8 +54,8 @@ function check({ plain, packed }) {
 }
 
 function sizes() {
-  const rows = ['cnct.js'].map(name => {
-    const bytes = minify(name);
+  const rows = ['cnct.js', 'stub.js', ...extras].map(name => {
+    const bytes = name === 'stub.js' ? readFileSync(here(name)) : minify(name); // the stub is small as it stands
     return { file: name, bytes: bytes.length, gzip: gzip(bytes).length, brotli: brotli(bytes).length };
   });
   for (const row of [{ file: 'file', bytes: 'bytes', gzip: 'gzip', brotli: 'brotli' }, ...rows]) {
@@ -61,7 +64,7 @@ function sizes() {
 }
 
 function write({ plain, packed }) {
-  mkdirSync(dist(''), { recursive: true });
+  mkdirSync(dist('extras'), { recursive: true });
   for (const [name, bytes] of Object.entries({ ...plain, ...packed })) writeFileSync(dist(name), bytes);
 }
 

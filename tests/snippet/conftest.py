@@ -22,7 +22,13 @@ def browser_type_launch_args() -> dict[str, Any]:
     """Debian's Chromium, with its back/forward cache: Playwright switches it off otherwise."""
     return {
         "executable_path": os.environ.get("COLLECTOR_TEST_CHROMIUM", "/usr/bin/chromium"),
-        "args": ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+        "args": [
+            "--no-sandbox",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--ignore-certificate-errors",  # Playwright's own option forgets requests that outlive their page
+        ],
         "ignore_default_args": ["--disable-back-forward-cache"],
     }
 

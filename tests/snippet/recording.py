@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,7 @@ class Recorder:
         return Starlette(
             routes=[
                 Route("/{prefix:path}cnct.js", self._script),
+                Route("/extras/{name}", self._extra),
                 Route("/{prefix:path}b/{business}/{kind}", self._post, methods=["POST", "OPTIONS"]),
                 Route("/{rest:path}", self._page, methods=["GET"]),
             ]
@@ -80,10 +82,13 @@ class Recorder:
         views = {event["event_id"]: event for event in found if event.get("event_name") == "ViewContent"}
         return list(views.values())
 
-    def wait(self, done: Callable[[], bool], wanted: str) -> None:
-        """Wait until `done` holds; it is asked again after each post."""
+    def wait(self, done: Callable[[], bool], wanted: str, *, polled: bool = False) -> None:
+        """Wait until `done` holds; it is asked again after each post, or with `polled` all the time."""
+        end = time.monotonic() + PATIENCE_SECONDS
         with self._changed:
-            if not self._changed.wait_for(done, PATIENCE_SECONDS):
+            while not (held := done()) and time.monotonic() < end:
+                self._changed.wait(0.02 if polled else end - time.monotonic())
+            if not held:
                 raise AssertionError(f"no {wanted}; arrived: {[(post.kind, post.body) for post in self.posts]}")
 
     def wait_for(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
@@ -97,6 +102,9 @@ class Recorder:
             packed = (DIST / "cnct.js.br").read_bytes()
             return Response(packed, media_type="text/javascript", headers={**headers, "content-encoding": "br"})
         return Response((DIST / "cnct.js").read_bytes(), media_type="text/javascript", headers=headers)
+
+    async def _extra(self, request: Request) -> Response:
+        return Response((DIST / "extras" / request.path_params["name"]).read_bytes(), media_type="text/javascript")
 
     async def _post(self, request: Request) -> Response:
         if request.method == "OPTIONS":

@@ -115,6 +115,16 @@ def test_denied_with_a_click_asks_the_collector_to_erase_it_once(
     assert storage(page) == []
 
 
+def test_a_denial_on_its_way_is_not_told_twice(
+    page: Page, recorder: Recorder, watch: Watch, land: Callable[..., None]
+) -> None:
+    land()
+    recorder.answers = ["hang"]
+    page.evaluate("cnct('consent', 'denied'); cnct('consent', 'denied'); cnct('track', 'AddToCart')")
+    watch.settle()
+    assert watch.sent == ["landing", "landing"]
+
+
 def test_a_denial_that_failed_is_told_again(
     page: Page, shop: Shop, recorder: Recorder, land: Callable[..., None]
 ) -> None:

@@ -1,0 +1,26 @@
+/*
+ * Adds the click's ref to links to a checkout on another site, at the moment they are used.
+ *
+ *   <script src="links.js" data-hosts="pay.example=cnct_ref buy.stripe.com=client_reference_id"></script>
+ *
+ * Only the hosts in this list, each with the parameter that it passes on. Nothing but the ref is handed over.
+ */
+(() => {
+  window.cnct = window.cnct || function () { (cnct.q = cnct.q || []).push(arguments); };
+  const { hosts = '' } = (document.currentScript || 0).dataset || {};
+  const parameters = new Map(hosts.split(/\s+/).map(pair => pair.split('=')));
+  let ref;
+  cnct('ref', told => { ref = told; });
+
+  // Before the browser follows the link, however it is used: click, middle click, menu, keyboard.
+  ['pointerdown', 'click', 'auxclick', 'contextmenu'].forEach(type => addEventListener(type, event => {
+    try {
+      const link = event.composedPath().find(node => node.href && node.matches('a, area'));
+      const url = new URL(link.href);
+      const parameter = parameters.get(url.hostname);
+      if (!ref || !parameter || url.searchParams.has(parameter)) return;
+      url.search += `${url.search ? '&' : '?'}${parameter}=${ref}`;
+      link.href = url.href;
+    } catch (error) { /* not a link, or not one that we could read */ }
+  }, true));
+})();

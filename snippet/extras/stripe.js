@@ -1,0 +1,26 @@
+/*
+ * Hands the click's ref to Stripe's payment links, buy buttons and pricing tables: it comes back with the checkout session
+ * as client_reference_id.
+ *
+ *   <script src="stripe.js" data-hosts="pay.shop.example"></script>     (data-hosts: domains of your own, if any)
+ */
+(() => {
+  window.cnct = window.cnct || function () { (cnct.q = cnct.q || []).push(arguments); };
+  const { hosts = '' } = (document.currentScript || 0).dataset || {};
+  const known = ['buy.stripe.com', ...hosts.split(/\s+/)];
+
+  cnct('ref', ref => {
+    if (!ref) return;
+    const fill = () => {
+      document.querySelectorAll('stripe-buy-button, stripe-pricing-table').forEach(element => {
+        if (!element.hasAttribute('client-reference-id')) element.setAttribute('client-reference-id', ref);
+      });
+      document.querySelectorAll('a[href]').forEach(link => {
+        if (!known.includes(link.hostname) || /[?&]client_reference_id=/.test(link.search)) return;
+        link.search += `${link.search ? '&' : '?'}client_reference_id=${ref}`;
+      });
+    };
+    fill();
+    ['DOMContentLoaded', 'pointerdown', 'click'].forEach(type => addEventListener(type, fill, true));
+  });
+})();

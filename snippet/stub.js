@@ -1,0 +1,1 @@
+window.cnct=window.cnct||function(){(cnct.q=cnct.q||[]).push(arguments)};try{/[?&#;](ad_id|sendout_id|cnct_tracking_id|ctwa_clid)=/.test(location)&&(sessionStorage['cnct_box:']=location)}catch(e){}

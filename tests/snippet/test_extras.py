@@ -1,0 +1,187 @@
+"""The small files beside the snippet: forms, links, carts and consent tools."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, Route
+
+from tests.snippet.conftest import CLICK, Shop, Watch
+from tests.snippet.recording import DIST, Recorder, ref_of
+
+REF = ref_of(CLICK)
+STUB = (DIST.parent / "stub.js").read_text()
+
+
+def extra(name: str, **data: str) -> str:
+    """The tag of one of the files."""
+    attributes = "".join(f' data-{key}="{value}"' for key, value in data.items())
+    return f'<script src="/extras/{name}.js"{attributes}></script>'
+
+
+def test_the_stub_is_small_and_the_manual_shows_it() -> None:
+    assert len(STUB) <= 220
+    assert f"<script>{STUB}</script>" in (DIST.parent / "README.md").read_text()
+
+
+def test_the_manual_gives_the_sizes_that_are_true() -> None:
+    manifest = json.loads((DIST / "manifest.json").read_text())
+    sizes = re.search(r"\| cnct\.js \| (\d+) \| (\d+) \| (\d+) \|", (DIST.parent / "README.md").read_text())
+    assert sizes
+    assert [int(size) for size in sizes.groups()] == [manifest["bytes"], manifest["gzip"], manifest["brotli"]]
+
+
+def test_the_stub_saves_a_landing_for_a_script_that_comes_a_page_later(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch
+) -> None:
+    shop.page("/delayed", head=f"<script>{STUB}</script><script>history.replaceState(0, '', '/app')</script>")
+    page.goto(shop.url(f"/delayed?{CLICK}"))
+    page.goto(shop.url("/moka"))
+    [body] = recorder.wait_for("landing")
+    assert body["query"] == CLICK
+    assert page.evaluate("sessionStorage.length") == 0
+    assert watch.complaints == []
+
+
+def test_the_stub_saves_nothing_without_ids(page: Page, shop: Shop) -> None:
+    shop.page("/delayed", head=f"<script>{STUB}</script>")
+    page.goto(shop.url("/delayed?utm_source=x&broad_id=1"))
+    assert page.evaluate("sessionStorage.length + localStorage.length") == 0
+    page.evaluate("cnct('view', {}); cnct('consent', 'pending')")
+    assert page.evaluate("cnct.q.length") == 2
+
+
+def test_forms_carry_the_ref_however_they_are_collected(page: Page, shop: Shop, land: Callable[..., None]) -> None:
+    form = '<form action="/thanks"><input name="email" value="x"></form>'
+    shop.page("/forms", form.replace("<form", '<form id="a" data-cnct') + form, shop.tag() + extra("forms"))
+    shop.page("/thanks")
+    land()
+    page.goto(shop.url("/forms"))
+    collected = "form => [...new FormData(form)].map(String)"
+    assert page.locator("form").nth(0).evaluate(collected) == ["email,x", f"cnct_ref,{REF}"]
+    assert page.locator("form").nth(1).evaluate(collected) == ["email,x"], "not chosen"
+    page.evaluate(
+        "a.addEventListener('submit', event => { event.preventDefault(); window.seen = a.elements.cnct_ref.value; })"
+    )
+    page.evaluate("a.requestSubmit()")
+    assert page.evaluate("seen") == REF
+    page.evaluate("a.submit()")
+    page.wait_for_url(f"**/thanks?email=x&cnct_ref={REF}")
+
+
+def test_forms_stay_as_they_are_without_a_click(page: Page, shop: Shop) -> None:
+    shop.page("/forms", '<form data-cnct action="/thanks"></form>', shop.tag() + extra("forms"))
+    shop.page("/thanks")
+    page.goto(shop.url("/forms"))
+    page.evaluate("document.forms[0].requestSubmit()")
+    page.wait_for_url("**/thanks?")
+
+
+def test_links_to_listed_hosts_carry_the_ref_when_they_are_used(
+    page: Page, shop: Shop, watch: Watch, land: Callable[..., None]
+) -> None:
+    addresses = {
+        "https://pay.localhost/x?a=%20b+c#top": f"https://pay.localhost/x?a=%20b+c&src={REF}#top",
+        "https://pay.localhost/": f"https://pay.localhost/?src={REF}",
+        "https://pay.localhost/?src=mine": "https://pay.localhost/?src=mine",
+        "https://evil.pay.localhost/": "https://evil.pay.localhost/",
+        "mailto:a@pay.localhost": "mailto:a@pay.localhost",
+    }
+    body = "".join(f'<p><a href="{address}"><b>pay</b></a></p>' for address in addresses)
+    shop.page("/links", body, shop.tag() + extra("links", hosts="pay.localhost=src other.localhost=ref"))
+    land()
+    page.goto(shop.url("/links"))
+    assert page.evaluate("[...document.links].map(link => link.href)") == list(addresses), "untouched until used"
+    page.evaluate("addEventListener('click', event => event.preventDefault())")
+    page.evaluate("document.querySelectorAll('b').forEach(b => { b.click(); b.click(); })")
+    assert page.evaluate("[...document.links].map(link => link.href)") == list(addresses.values())
+    assert watch.complaints == []
+
+
+def test_stripe_elements_and_links_carry_the_ref(page: Page, shop: Shop, land: Callable[..., None]) -> None:
+    body = (
+        "<stripe-buy-button></stripe-buy-button><stripe-pricing-table client-reference-id='mine'></stripe-pricing-table>"
+        '<a href="https://buy.stripe.com/abc?x=1">buy</a><a href="https://stripe.com/">other</a>'
+    )
+    shop.page("/stripe", body, shop.tag() + extra("stripe"))
+    land()
+    page.goto(shop.url("/stripe"))
+    page.wait_for_selector(f"stripe-buy-button[client-reference-id={REF}]", state="attached")
+    assert page.get_attribute("stripe-pricing-table", "client-reference-id") == "mine"
+    assert page.evaluate("[...document.links].map(link => link.href)") == [
+        f"https://buy.stripe.com/abc?x=1&client_reference_id={REF}", "https://stripe.com/",
+    ]  # fmt: skip
+
+
+def test_a_shopify_cart_gets_the_ref_once_and_is_tied_to_the_click(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch, land: Callable[..., None]
+) -> None:
+    attributes = {"gift": "yes"}
+    updates: list[dict[str, Any]] = []
+
+    def cart(route: Route) -> None:
+        if route.request.method == "POST":
+            updates.append(json.loads(route.request.post_data or ""))
+            attributes.update(updates[-1]["attributes"])
+        route.fulfill(json={"token": "Z2NwLXVz?key=abc", "attributes": attributes})
+
+    page.route(re.compile(r"/pt/cart(/update)?\.js$"), cart)
+    locale = "<script>window.Shopify = {routes: {root: '/pt/'}}</script>"
+    shop.page("/shopify", head=shop.tag() + locale + extra("shopify-cart"))
+    land()
+    with page.expect_response("**/links"):  # lets the cart answer meanwhile
+        page.goto(shop.url("/shopify"))
+    assert recorder.bodies("links") == [{"kind": "cart_token", "id": "Z2NwLXVz"}]
+    page.goto(shop.url("/shopify"))
+    watch.settle()
+    assert updates == [{"attributes": {"_cnct_ref": REF}}]
+    assert len(recorder.bodies("links")) == 1
+
+
+def states(page: Page, shop: Shop, name: str, prelude: str, script: str) -> list[str]:
+    """What a consent adapter tells, in order."""
+    shop.page(
+        "/adapter",
+        head=f"<script>window.cnct = (...words) => cnct.q.push(words); cnct.q = []; {prelude}</script>{extra(name)}",
+    )
+    page.goto(shop.url("/adapter"))
+    page.evaluate(script)
+    told: list[list[str]] = page.evaluate("cnct.q")
+    assert all(words[0] == "consent" for words in told)
+    return [words[1] for words in told]
+
+
+def test_the_framework_of_the_iab_is_heard(page: Page, shop: Shop) -> None:
+    prelude = "window.__tcfapi = (command, version, callback) => { window.tell = callback; };"
+    tell = "tell({eventStatus: %s, purpose: {consents: %s}}, true);"
+    script = (
+        tell % ("'cmpuishown'", "{}")
+        + tell % ("'useractioncomplete'", "{1: true, 7: true}")
+        + tell % ("'useractioncomplete'", "{1: true, 7: false}")
+        + "tell({gdprApplies: false}, true); tell(null, false);"
+    )
+    assert states(page, shop, "consent-tcf", prelude, script) == ["pending", "granted", "denied", "granted"]
+
+
+def test_googles_consent_mode_is_heard(page: Page, shop: Shop) -> None:
+    prelude = (
+        "window.dataLayer = []; function gtag() { dataLayer.push(arguments); }"
+        "gtag('js', new Date()); gtag('consent', 'default', {ad_storage: 'denied', ad_user_data: 'denied'});"
+    )
+    script = (
+        "gtag('consent', 'update', {ad_storage: 'granted', ad_user_data: 'granted'}); dataLayer.push({event: 'x'}, null);"
+        "gtag('consent', 'update', {ad_user_data: 'denied'});"
+        "gtag('consent', 'default', {ad_storage: 'denied', region: ['ES']});"
+    )
+    assert states(page, shop, "consent-google", prelude, script) == ["pending", "granted", "denied"]
+    assert page.evaluate("dataLayer.length") == 7
+
+
+def test_shopifys_privacy_banner_is_heard(page: Page, shop: Shop) -> None:
+    prelude = (
+        "window.said = ''; window.Shopify = {loadFeatures: (list, done) => done(), customerPrivacy: {"
+        "currentVisitorConsent: () => ({marketing: said}), marketingAllowed: () => false}};"
+    )
+    script = "for (said of ['yes', 'no']) document.dispatchEvent(new Event('visitorConsentCollected'));"
+    assert states(page, shop, "consent-shopify", prelude, script) == ["pending", "granted", "denied"]
