@@ -20,7 +20,7 @@ FAR = 10**14
 
 # Read whole when the directory changes, or bounded: what waits for a click, what is being sent, the statement's own rows.
 READ_WHOLE = {
-    "directory", "businesses", "channels", "api_keys", "w USING COVERING INDEX waits_key", "d USING INDEX deliveries_leased",
+    "directory", "pulse", "businesses", "channels", "api_keys", "w USING COVERING INDEX waits_key", "d USING INDEX deliveries_leased",
     "each", "CONSTANT ROW", "2 CONSTANT ROWS", "lanes", "due", "lost", "late", "idle", "held", "old", "resolved",
 }  # fmt: skip
 

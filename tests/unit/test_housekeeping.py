@@ -31,8 +31,12 @@ async def test_a_round_that_fails_is_told_and_followed_by_the_next(
     async def forget(before: int, limit: int) -> int:
         return 0
 
+    async def refresh_denials(now_ms: int) -> None:
+        pass
+
     house: Any = SimpleNamespace(
         directory=SimpleNamespace(refresh=refresh),
+        denials=SimpleNamespace(refresh=refresh_denials),
         linker=SimpleNamespace(sweep=sweep),
         store=SimpleNamespace(ledger=SimpleNamespace(forget_landings=forget)),
         settings=SimpleNamespace(landing_days=90),
