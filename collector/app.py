@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import socket
@@ -207,9 +208,19 @@ async def open_application(settings: Settings, role: Role, on_unknown: OnUnknown
 
 
 class Server(uvicorn.Server):
-    """One HTTP server, as measured: uvloop, httptools, no line a request. Signals are `run`'s business: several may share a process."""
+    """One HTTP server, as measured: uvloop, httptools, no line a request. Signals are `run`'s business: several may share a process.
 
-    def __init__(self, app: ASGIApp, host: str, port: int, trusted_proxies: tuple[str, ...] = ()) -> None:
+    Who is being answered when it stops has `grace_seconds`.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        trusted_proxies: tuple[str, ...] = (),
+        grace_seconds: float = STOP_SECONDS,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -223,7 +234,7 @@ class Server(uvicorn.Server):
                 backlog=BACKLOG,
                 proxy_headers=bool(trusted_proxies),
                 forwarded_allow_ips=list(trusted_proxies) or None,
-                timeout_graceful_shutdown=int(STOP_SECONDS),
+                timeout_graceful_shutdown=math.ceil(grace_seconds),
             )
         )
 
@@ -269,7 +280,8 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, on_unknown: O
 
     async def main() -> bool:
         async with open_application(settings, role, on_unknown) as app:
-            return await run([Server(app, host, port, settings.forwarded_allow_ips)])
+            grace_seconds = settings.wait_seconds + STOP_SECONDS  # nobody is cut who waits for a verdict
+            return await run([Server(app, host, port, settings.forwarded_allow_ips, grace_seconds)])
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return 0 if runner.run(main()) else 1
