@@ -26,7 +26,9 @@ test: .venv/.ok ## lint, snippet checks and all tests, on both databases and in 
 	@echo "test: pytest, all that needs no browser"
 	@$(BIN)/pytest tests --ignore=tests/snippet
 	@echo "test: pytest, in a real browser"
-	@$(BIN)/pytest tests/snippet e2e
+	@$(BIN)/pytest tests/snippet
+	@echo "test: pytest, the whole way in a real browser"
+	@$(BIN)/pytest e2e
 
 lint: .venv/.ok ## style and types
 	@echo "lint: ruff and mypy --strict on $(SOURCES)"
