@@ -54,13 +54,29 @@ def test_an_expired_key_is_refused(house: House, shop: Shop) -> None:
     assert (shop.records(), shop.requests()) == ([], [])
 
 
-def test_a_key_made_by_a_command_is_good_until_it_is_revoked_by_one(house: House, shop: Shop) -> None:
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_key_made_by_a_command_is_good_until_it_is_revoked_by_one(
+    engine: str, sandbox: object, request: pytest.FixtureRequest
+) -> None:
+    house: House = request.getfixturevalue(f"{engine}_house")
+    shop = house.shop()
     made = house.command("key", "create", shop.business_id, "--name", "till")
     house.secrets.add(made["api_key"])
     assert shop.post(shop.order("ORD-1"), key=made["api_key"]).status_code == 200
     house.command("key", "revoke", shop.business_id, made["key_id"])
     assert shop.post(shop.order("ORD-2"), key=made["api_key"]).status_code == 401
     assert [event["event_id"] for event in shop.events()] == ["ORD-1"]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_revoked_key_cannot_even_read(engine: str, sandbox: object, request: pytest.FixtureRequest) -> None:
+    house: House = request.getfixturevalue(f"{engine}_house")
+    shop = house.shop()
+    key, row = add_key(house, shop)
+    path = f"/v1/businesses/{shop.business_id}/records"
+    assert shop.client.get(path, headers={"X-API-KEY": key}).status_code == 200
+    house.onboard(lambda store: store.revoke_key(shop.business_id, row.key_id, wall_clock()))
+    assert shop.client.get(path, headers={"X-API-KEY": key}).status_code == 401
 
 
 @pytest.mark.parametrize("body", [b"{", HUGE], ids=["bad JSON", "too large"])

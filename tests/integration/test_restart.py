@@ -91,18 +91,6 @@ def test_a_soft_stop_answers_everybody_who_waits(lone: House) -> None:
     eventually(lambda: len(shop.events(state="delivered")) == 20 or None, "all delivered")
 
 
-def test_a_key_that_another_process_revokes_is_refused_at_once(lone: House) -> None:
-    shop = lone.shop()
-    keys = [lone.command("key", "create", shop.business_id) for _ in range(2)]
-    assert [shop.post(shop.order(), key=key["api_key"]).status_code for key in keys] == [200, 200]
-    lone.command("key", "revoke", shop.business_id, keys[0]["key_id"])
-    path = f"/v1/businesses/{shop.business_id}/records"
-    assert shop.client.get(path, headers={"X-API-KEY": keys[0]["api_key"]}).status_code == 401
-    lone.command("key", "revoke", shop.business_id, keys[1]["key_id"])
-    assert shop.post(shop.order("ORD-2"), key=keys[1]["api_key"]).status_code == 401
-    assert [event["event_id"] for event in shop.events()] == ["ORD-1"]
-
-
 def test_a_channel_that_was_held_before_the_start_is_known_to_stand_still(lone: House) -> None:
     shop = lone.shop(dataset=False)
     assert told(shop.post(shop.order())) == {"X-Delivery-State": "held", "X-Collector-Reason": "token"}
