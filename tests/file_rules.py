@@ -10,7 +10,9 @@ FUNCTION_LINES = 60
 EMPTY_NAMES = frozenset("base common core helper helpers manager managers misc util utils".split())
 
 OUTBOX = "outbox.sql"
-FOR_ALL_BUSINESSES = frozenset("version raise_version businesses channels api_keys resolvable forget_landings pulse denied".split())
+FOR_ALL_BUSINESSES = frozenset(
+    "version raise_version businesses channels api_keys resolvable forget_landings pulse denied".split()
+)
 """The directory is loaded whole at one version; housekeeping sweeps all. Nothing else outside the outbox may look across businesses."""
 ONE_BUSINESS = (
     re.compile(r":business_id\b"),
