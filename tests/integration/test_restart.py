@@ -115,7 +115,9 @@ def test_who_waits_in_one_process_hears_of_the_delivery_in_another(build: Build,
     assert deliver.client.get("/healthz").json() == {"status": "ok"}
 
 
-def test_an_order_whose_click_never_came_is_buried_at_its_deadline(lone: House) -> None:
+def test_an_order_whose_click_never_came_is_buried_at_its_deadline(build: Build) -> None:
+    lone = build(wait_seconds="2")
+    lone.start()
     shop = lone.shop()
     late = shop.pointed(checkout_id="CHK-1")
     late["payload"]["event_time"] = days_ago(7) + 60  # its deadline is over, and it is not too old to be told

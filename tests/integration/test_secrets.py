@@ -12,7 +12,7 @@ from tests.integration.house import House, new_click
 from tests.integration.sandbox import Sandbox
 from tests.integration.shop import Shop, told
 
-SUCCESSES = 30
+SUCCESSES = 10
 
 
 @pytest.fixture(scope="module")
