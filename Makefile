@@ -21,6 +21,7 @@ run: .venv/.ok ## play shop, collector and ad platform on this machine; prints t
 test: .venv/.ok ## lint, snippet checks and all tests, on both databases and in a real browser
 	@.ci/ensure-browser
 	@.ci/ensure-postgres
+	@command -v curl >/dev/null || .ci/apt-install curl "the published contract is tried with it"
 	@$(MAKE) --no-print-directory lint
 	@.ci/check-snippet
 	@echo "test: pytest, all that needs no browser"
