@@ -71,6 +71,7 @@ def test_a_link_made_while_leaving_arrives(
     land()
     page.evaluate("cnct('link', 'checkout_id', 'chk_1'); location.href = 'about:blank'")
     assert recorder.wait_for("links") == [{"kind": "checkout_id", "id": "chk_1"}]
+    page.wait_for_url("about:blank")
 
 
 def test_settings_from_the_scripts_address(page: Page, shop: Shop, recorder: Recorder) -> None:
@@ -91,6 +92,7 @@ def test_settings_from_init_before_and_after_the_script(
     shop.page("/before", moka(), f"{STUB}<script>cnct('ref', () => {{}}); {init}</script>{bare}")
     page.goto(shop.url("/before?ctwa_clid=1"))
     assert "view" not in recorder.wait_for("landing")[0]
+    page.wait_for_function("!Object.keys(localStorage).length")
     shop.page("/after", moka(), bare)
     page.goto(shop.url("/after?ctwa_clid=2"))
     watch.settle()
@@ -139,6 +141,15 @@ def test_another_cookie_name_is_kept_apart(
     page.goto(shop.url("/other"))
     watch.settle()
     assert watch.sent == ["landing"], "a neighbour's click is not this business's"
+
+
+def test_a_cookie_whose_name_only_ends_alike_is_no_click(
+    page: Page, shop: Shop, watch: Watch, context: BrowserContext
+) -> None:
+    context.add_cookies([{"name": "xcnct_ref", "value": "r", "url": shop.url()}])
+    page.goto(shop.url("/moka"))
+    watch.settle()
+    assert watch.sent == []
 
 
 def test_a_foreign_collectors_answer_becomes_the_shops_cookies(

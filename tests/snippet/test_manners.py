@@ -91,6 +91,7 @@ def test_a_strict_policy_with_trusted_types_finds_nothing_to_refuse(
     )
     page.goto(shop.url(f"/strict?{CLICK}"))
     recorder.wait_for("landing")
+    page.wait_for_function("!Object.keys(localStorage).length")  # the refusal has arrived
     page.evaluate("cnct('track', 'AddToCart')")
     recorder.wait_for("events")
     watch.settle()
@@ -110,6 +111,7 @@ def test_debugging_names_what_happened_and_why(
     recorder.answers = [403]
     page.goto(shop.url(f"/plain?{CLICK}&cnct_debug=1"))
     recorder.wait_for("landing")
+    page.wait_for_function("!Object.keys(localStorage).length")  # the refusal has arrived
     page.evaluate("cnct('track', 'AddToCart')")
     watch.settle()
     told = "\n".join(watch.complaints)

@@ -32,6 +32,7 @@ def single_page(page: Page, shop: Shop, watch: Watch, land: Callable[..., None])
         before = len(shop.recorder.views())
         page.evaluate(script)
         watch.settle()
+        shop.recorder.wait(lambda: len(shop.recorder.posts) >= len(watch.sent), "post of all that was sent")
         return [",".join(view["custom_data"]["content_ids"]) for view in shop.recorder.views()[before:]]
 
     assert run("0") in ([], ["one"])
