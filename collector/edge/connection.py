@@ -1,6 +1,6 @@
-"""Bounds on a request's head, before there is anything to route.
+"""Bounds on a request as it comes in: on its head, before there is anything to route, and on how long head and body may take.
 
-The server has none of its own: two megabytes of cookies would hold up everybody for seconds, and half a head a connection for ever.
+The server has none of its own: two megabytes of cookies would hold up everybody for seconds, and half a request a connection for ever.
 """
 
 import asyncio
@@ -8,9 +8,14 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from collector.edge import answer
+from collector.errors import Refusal
+
 HEAD_BYTES_MAX: Final = 64 * 1024
 """Request line and headers: room for every cookie that a browser keeps of a site."""
 HEAD_SECONDS_MAX: Final = 20.0
+BODY_SECONDS_MAX: Final = 30.0
+"""A body that drips keeps a connection, and the end of the process, for as long."""
 
 
 class _TooLarge(Exception):
@@ -18,17 +23,20 @@ class _TooLarge(Exception):
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection. A head that is too large is answered 400, one that does not come is waited for no longer; both are closed."""
+    """uvicorn's connection. What is too large or never becomes a whole request is answered 400 at most, and closed.
 
-    _open = True  # a head is on its way
-    _size = 0  # what was parsed of it
-    _unparsed = 0  # what came of it without completing it: a header that never ends is no header yet
+    A request that comes in one piece, as nearly all do, costs no timer.
+    """
+
+    _in_head = True  # a head is on its way
+    _whole = False  # the newest request has come, head and body
+    _received = 0  # what came while its head was on its way
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Wait for a head."""
         super().connection_made(transport)
-        self._patience = self.loop.call_later(HEAD_SECONDS_MAX, transport.close)
+        self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing."""
@@ -36,37 +44,57 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and see how far the head has come."""
-        was_open = self._open
+        """Parse, and see how far the request has come."""
+        if self._whole:  # a new one begins
+            self._in_head, self._whole, self._received = True, False, 0
+        if self._in_head:
+            self._received += len(data)
         super().data_received(data)
-        if not self._open or self.transport.is_closing():
+        if self._whole or self.transport.is_closing():
             return
-        if was_open:
-            self._unparsed += len(data)
-        if self._unparsed > HEAD_BYTES_MAX:
+        if self._in_head and self._received > HEAD_BYTES_MAX:
             self.send_400_response("The head of the request is too large.")
         elif self._patience is None:
-            self._patience = self.loop.call_later(HEAD_SECONDS_MAX, self.transport.close)
+            self._wait()
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """A head begins, perhaps behind another request in the same piece."""
         super().on_message_begin()
-        self._open, self._size, self._unparsed = True, 0, 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header."""
-        self._size += len(name) + len(value)
-        if self._size > HEAD_BYTES_MAX:
-            raise _TooLarge
-        super().on_header(name, value)
+        if not self._in_head:
+            self._in_head, self._whole, self._received = True, False, 0
 
     def on_headers_complete(self) -> None:
-        """The head is whole; its address counts too."""
-        self._open = False
+        """The head is whole, and its size is known."""
+        self._in_head = False
         self._calm()
-        if self._size + len(self.url) > HEAD_BYTES_MAX:
+        if len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) > HEAD_BYTES_MAX:
             raise _TooLarge
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Nothing more is waited for."""
+        self._whole = True
+        self._calm()
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer as everywhere else, in JSON, and close."""
+        reply = answer.error(Refusal(msg))
+        head = [b"HTTP/1.1 400 Bad Request\r\n", *(b"%s: %s\r\n" % header for header in reply.headers)]
+        self.transport.write(
+            b"".join([*head, b"content-length: %d\r\nconnection: close\r\n\r\n" % len(reply.body), reply.body])
+        )
+        self.transport.close()
+
+    def _wait(self) -> None:
+        seconds = HEAD_SECONDS_MAX if self._in_head else BODY_SECONDS_MAX
+        self._patience = self.loop.call_later(seconds, self._late)
+
+    def _late(self) -> None:
+        if self._in_head or self.pipeline or self.cycle.response_started:
+            self.transport.close()  # there is nobody to answer, or it has been answered
+        else:
+            self.send_400_response(f"The body must come whole within {BODY_SECONDS_MAX:.0f} seconds.")
 
     def _calm(self) -> None:
         if self._patience is not None:

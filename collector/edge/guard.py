@@ -1,6 +1,5 @@
 """Who may come in: size, type, key, origin and rate, before anything costs something."""
 
-import asyncio
 import ipaddress
 from collections.abc import Mapping
 from typing import Final
@@ -17,9 +16,6 @@ from collector.store.face import BusinessRow
 BROWSER_BODY_BYTES_MAX: Final = 64 * 1024
 SERVER_BODY_BYTES_MAX: Final = 256 * 1024
 
-BODY_SECONDS_MAX: Final = 30.0
-"""A body that drips keeps a connection, and the end of the process, for as long."""
-
 Headers = Mapping[bytes, bytes]
 
 
@@ -31,23 +27,15 @@ class Disconnected(InvalidField):
 
 
 async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
-    """Read a body of at most `limit` bytes.
+    """Read a body of at most `limit` bytes. How long it may take is the connection's business.
 
-    Raises TooLarge as soon as it is known, WrongType for a compressed body, InvalidField for one that does not come in time.
+    Raises TooLarge as soon as it is known, WrongType for a compressed body, Disconnected for one that ends too soon.
     """
     if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
         raise WrongType("Content-Encoding", "must be identity; compressed bodies are not taken")
     declared = headers.get(b"content-length", b"0")[:20]  # longer numbers are too large as well
     if declared.isdigit() and int(declared) > limit:
         raise TooLarge(limit)
-    try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            return await _read(receive, limit)
-    except TimeoutError:
-        raise InvalidField("body", f"must come whole within {BODY_SECONDS_MAX:.0f} seconds") from None
-
-
-async def _read(receive: Receive, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:

@@ -1,5 +1,6 @@
-"""A request's head has an end: in bytes and in time."""
+"""A request has an end: its head in bytes, head and body in time."""
 
+import json
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -16,7 +17,13 @@ REFUSED = b"HTTP/1.1 400"
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-    """204 to everything."""
+    """204 to every whole request."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        if not message.get("more_body", False):
+            break
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body"})
 
@@ -24,7 +31,8 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture
 def line(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """A connection to a server; where a test gives a number, its patience in seconds."""
-    monkeypatch.setattr(connection, "HEAD_SECONDS_MAX", getattr(request, "param", 20.0))
+    for name in ("HEAD_SECONDS_MAX", "BODY_SECONDS_MAX"):
+        monkeypatch.setattr(connection, name, getattr(request, "param", 20.0))
     with (
         serving(answer, lifespan="off", http=Connection) as url,
         socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=10) as opened,
@@ -79,3 +87,34 @@ def test_after_an_answer_the_next_head_may_not_linger_either(line: socket.socket
     assert line.recv(4096).startswith(ANSWERED)
     line.sendall(b"GET / HTTP/1.1\r\nHos")
     assert line.recv(4096) == b""
+
+
+def test_a_long_body_does_not_count_for_the_head_behind_it(line: socket.socket) -> None:
+    line.sendall(post(b"x" * HEAD_BYTES_MAX * 2, 0) + head(0))
+    received = b""
+    while received.count(ANSWERED) < 2 and (chunk := line.recv(4096)):
+        received += chunk
+    assert received.count(ANSWERED) == 2
+    assert REFUSED not in received
+
+
+def post(body: bytes, missing: int) -> bytes:
+    """A request that declares more than it brings."""
+    return b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (len(body) + missing) + body
+
+
+@pytest.mark.parametrize("line", [0.2], indirect=True)
+def test_a_body_that_stops_is_400_in_json_and_not_waited_for(line: socket.socket) -> None:
+    line.sendall(post(b"half", 4))
+    received = b""
+    while chunk := line.recv(4096):
+        received += chunk
+    assert received.startswith(REFUSED)
+    assert json.loads(received.partition(b"\r\n\r\n")[2])["error"]["code"] == 400
+    assert ANSWERED not in received
+
+
+def test_a_body_in_pieces_is_taken(line: socket.socket) -> None:
+    for piece in (post(b"ha", 4), b"lf", b"es"):
+        line.sendall(piece)
+    assert line.recv(4096).startswith(ANSWERED)
