@@ -22,7 +22,7 @@ VALUE_MAX: Final = 1_000_000_000_000
 FUTURE_SECONDS_MAX: Final = 600
 AGE_SECONDS_MAX: Final = 7 * 24 * 3600
 """Meta refuses events older than 7 days (100/2804003)."""
-_MILLISECONDS_FROM: Final = 100_000_000_000
+MILLISECONDS_FROM: Final = 100_000_000_000
 
 EXACT_BELOW: Final = 1_000_000
 ARTEFACT: Final = 0.001
@@ -169,7 +169,7 @@ def read_event_time(event_time: int | UnsetType, now_ms: int, field: str) -> tup
     """
     if event_time is UNSET:
         return now_ms, False
-    if event_time >= _MILLISECONDS_FROM:
+    if event_time >= MILLISECONDS_FROM:
         raise InvalidField(field, "must be whole seconds since 1970; this looks like milliseconds")
     if event_time < 0:
         raise InvalidField(field, "must be whole seconds since 1970, not negative")

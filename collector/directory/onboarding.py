@@ -105,9 +105,19 @@ def find_business(businesses: tuple[face.BusinessRow, ...], business_id: str) ->
 
 
 def tag(row: face.BusinessRow, public_url: str) -> str:
-    """The script tag for the pages of the shop; it names the cookie where that is not the usual one."""
-    cookie = "" if row.cookie_name == COOKIE_NAME else f' data-cookie="{row.cookie_name}"'
-    return f'<script async src="{html.escape(public_url)}/cnct.js" data-business="{row.business_id}"{cookie}></script>'
+    """The script tag for the pages of the shop.
+
+    It names the cookie where that is not the usual one, and says so where the collector stands on another site than the shop:
+    browsers drop the collector's own cookies there, and the snippet has to write them.
+    """
+    host = origin.host_of(public_url)
+    near = row.cookie_domain is not None and origin.within(host, row.cookie_domain)
+    attributes = f' data-business="{row.business_id}"'
+    if row.cookie_name != COOKIE_NAME:
+        attributes += f' data-cookie="{row.cookie_name}"'
+    if not near and host not in map(origin.host_of, row.origins):
+        attributes += ' data-site="foreign"'
+    return f'<script async src="{html.escape(public_url)}/cnct.js"{attributes}></script>'
 
 
 def checked_uuid(field: str, text: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
+from msgspec import UNSET, UnsetType
+
 from collector import attribution
 from collector.attribution import Attribution, Click
 from collector.consent import Consent
@@ -11,7 +13,7 @@ from collector.edge.answer import Header, Reply, reason
 from collector.edge.guard import Rates
 from collector.edge.visit import SECOND, Directory, Visit, cookies
 from collector.errors import BadToken, NotFound, RateLimited, Refusal, Unavailable
-from collector.event import Event, digest, read_event_time
+from collector.event import FUTURE_SECONDS_MAX, MILLISECONDS_FROM, Event, digest, read_event_time
 from collector.intake import Intake
 from collector.link import Linker
 from collector.match import Match
@@ -174,7 +176,8 @@ class Pages:
         """Store one event of the page; returns what its sender should know."""
         now = self._clock()
         business = visit.business
-        event_at, expired = read_event_time(given.event_time, now, "event_time")
+        event_time, notes = _arrived(given.event_time, now)
+        event_at, expired = read_event_time(event_time, now, "event_time")
         business_id = business.business_id
         ref = attribution.ref(found.click, business_id, self._ref_key)
         landing = await self._ledger.landing(business_id, ref)
@@ -215,11 +218,11 @@ class Pages:
         try:
             self._intake.channel_of(business)
         except NotFound as missing:
-            return (missing.stage or "channel_lookup",)
+            return (*notes, missing.stage or "channel_lookup")
         match = Match(found.click, consent, waits=(Wait(kind="ref", id=ref),))
         candidate = Candidate(event=event, match=match, expired=expired)
         receipt = await self._current(lambda version: self._intake.take(candidate, record, None, version))
-        return tuple(filter(None, (receipt.delivery.reason, "duplicate" if receipt.duplicate else None)))
+        return tuple(filter(None, (*notes, receipt.delivery.reason, "duplicate" if receipt.duplicate else None)))
 
     async def _current(self, write: Callable[[int], Awaitable[_T]]) -> _T:
         """Write against the directory as it stands now."""
@@ -229,3 +232,13 @@ class Pages:
             except StaleDirectory:
                 await self._directory.fresh()
         raise Unavailable("the directory keeps changing")
+
+
+def _arrived(event_time: int | UnsetType, now: int) -> tuple[int | UnsetType, tuple[str, ...]]:
+    """The time of a page's event: that of its arrival where the visitor's clock is ahead, for nobody there can set it right.
+
+    Milliseconds are the page's mistake and stay as they are.
+    """
+    if event_time is UNSET or not now // SECOND + FUTURE_SECONDS_MAX < event_time < MILLISECONDS_FROM:
+        return event_time, ()
+    return now // SECOND, ("clock-ahead",)

@@ -18,7 +18,7 @@ def test_create_answers_with_id_key_and_tag_alone(tell: Tell) -> None:
     assert told["api_key"].startswith("ck_")
     assert len(told["api_key"]) == 3 + 43
     assert told["tag"] == (
-        f'<script async src="http://localhost:8000/cnct.js" data-business="{told["business_id"]}"></script>'
+        f'<script async src="http://localhost:8000/cnct.js" data-business="{told["business_id"]}" data-site="foreign"></script>'
     )
 
 
@@ -33,6 +33,26 @@ def test_the_tag_names_the_public_address(tell: Tell) -> None:
         "business", "create", "A", "--origin", ORIGIN, env={"COLLECTOR_PUBLIC_URL": "https://t.merchant.co.uk/c/"}
     )
     assert 'src="https://t.merchant.co.uk/c/cnct.js"' in told["tag"]
+
+
+@pytest.mark.parametrize(
+    ("address", "shop", "foreign"),
+    [
+        ("https://shop.merchant.co.uk/_c", ORIGIN, False),
+        ("https://t.merchant.co.uk", ORIGIN, False),
+        ("https://other.co.uk", ORIGIN, True),
+        ("https://merchant.co.uk.evil.example", ORIGIN, True),
+        ("https://t.myshopify.com", "https://shop.myshopify.com", True),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:9000", False),
+        ("http://127.0.0.1:8000", "http://127.0.0.2:9000", True),
+        ("http://t.shop.localhost:8000", "http://shop.localhost:9000", False),
+    ],
+)
+def test_the_tag_says_where_the_collector_is_on_another_site(
+    tell: Tell, address: str, shop: str, foreign: bool
+) -> None:
+    told = tell("business", "create", "A", "--origin", shop, env={"COLLECTOR_PUBLIC_URL": address})
+    assert (' data-site="foreign"' in told["tag"]) == foreign
 
 
 def test_people_read_a_short_answer(run: Run) -> None:
@@ -63,7 +83,7 @@ def test_an_id_is_given_once(run: Run, tell: Tell) -> None:
 def test_a_second_business_on_the_domain_gets_a_cookie_of_its_own(tell: Tell) -> None:
     tell("business", "create", "A", "--origin", ORIGIN)
     second = tell("business", "create", "B", "--origin", "https://www.merchant.co.uk", "--id", OWN_ID)
-    assert second["tag"].endswith(f' data-business="{OWN_ID}" data-cookie="cnct_4c5b6a"></script>')
+    assert second["tag"].endswith(f' data-business="{OWN_ID}" data-cookie="cnct_4c5b6a" data-site="foreign"></script>')
     shown = tell("business", "show", OWN_ID)["business"]
     assert (shown["cookie_name"], shown["cookie_domain"]) == ("cnct_4c5b6a", "merchant.co.uk")
 

@@ -211,6 +211,18 @@ def test_the_same_event_again_is_one_event(shop: Shop) -> None:
     assert [entry.duplicate for entry in shop.entries()] == [False, True]
 
 
+def test_a_phone_whose_clock_is_ahead_keeps_its_event_and_a_mistaken_page_is_told(shop: Shop) -> None:
+    before = int(time.time())
+    view = EVENT | {"event_time": before + 7200}
+    assert reason(shop.land(view=view)) == "clock-ahead"
+    assert reason(shop.page("events", view)) == "clock-ahead, duplicate"
+    (event,) = shop.sent(at_least=1)
+    assert before <= event["event_time"] <= int(time.time())
+    refused = shop.page("events", EVENT | {"event_id": "2", "event_time": before * 1000})
+    assert refused.status_code == 400
+    assert len(shop.events()) == 1
+
+
 def test_views_and_orders_never_share_a_request(shop: Shop) -> None:
     shop.land()
     shop.fault("status", status=500, times=2)
