@@ -12,7 +12,6 @@ from typing import Final, Literal
 
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
@@ -26,6 +25,7 @@ from collector.dispatcher import Dispatcher
 from collector.edge.api import ConversionEvents, Gate
 from collector.edge.browser import Pages
 from collector.edge.connection import Connection
+from collector.edge.front import Front
 from collector.edge.guard import Rates
 from collector.edge.ledger import Keyed, ServerLinks, Tale
 from collector.edge.ops import Health, Readiness
@@ -186,7 +186,7 @@ def _browser(house: House) -> list[BaseRoute]:
 
 
 @asynccontextmanager
-async def open_application(settings: Settings, role: Role, on_unknown: OnUnknown) -> AsyncIterator[Starlette]:
+async def open_application(settings: Settings, role: Role, on_unknown: OnUnknown) -> AsyncIterator[ASGIApp]:
     """One serving process's ASGI application, with its store open and its dispatcher running; both end with the context.
 
     Raises errors.SettingsError when store or keys cannot be used.
@@ -204,7 +204,7 @@ async def open_application(settings: Settings, role: Role, on_unknown: OnUnknown
             stack.push_async_callback(house.dispatcher.stop, STOP_SECONDS)
         keeper = asyncio.create_task(house.keep())
         stack.callback(keeper.cancel)
-        yield Starlette(routes=routes(house, role))
+        yield Front(routes(house, role))
 
 
 class Server(uvicorn.Server):
@@ -227,6 +227,7 @@ class Server(uvicorn.Server):
                 host=host,
                 port=port,
                 http=Connection,
+                ws="none",
                 access_log=False,
                 log_config=None,
                 server_header=False,

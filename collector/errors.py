@@ -8,6 +8,7 @@ CollectorError
  │   ├─ Unauthenticated     401
  │   ├─ Forbidden           403
  │   ├─ NotFound            404, with the stage that did not find it
+ │   ├─ NotAllowed          405
  │   └─ RateLimited         429
  ├─ BadToken                an attribution token that proves nothing
  ├─ Unavailable             503, we cannot store now
@@ -84,6 +85,12 @@ class NotFound(Refusal):
     """The business or its channel does not exist, for this caller."""
 
     code = "not_found"
+
+
+class NotAllowed(Refusal):
+    """There is something at this address, but not by this method."""
+
+    code = "not_allowed"
 
 
 class RateLimited(Refusal):

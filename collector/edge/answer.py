@@ -16,6 +16,7 @@ STATUSES: Final[dict[str, tuple[int, str]]] = {
     "unauthenticated": (401, "UNAUTHENTICATED"),
     "forbidden": (403, "PERMISSION_DENIED"),
     "not_found": (404, "NOT_FOUND"),
+    "not_allowed": (405, "INVALID_ARGUMENT"),
     "rate_limited": (429, "RESOURCE_EXHAUSTED"),
     "unavailable": (503, "UNAVAILABLE"),
 }

@@ -59,7 +59,15 @@ def test_an_unknown_business_is_404_and_a_get_405(shop: Shop) -> None:
     origin = {"Origin": shop.origin}
     unknown = shop.client.post("/b/00000000-0000-4000-8000-000000000000/landing", json={"query": ""}, headers=origin)
     assert (unknown.status_code, unknown.json()["error"]["failure_stage"]) == (404, "business_lookup")
-    assert shop.client.get(f"/b/{shop.business_id}/landing", headers=origin).status_code == 405
+    wrong = shop.client.get(f"/b/{shop.business_id}/landing", headers=origin)
+    assert (wrong.status_code, wrong.headers["Allow"]) == (405, "OPTIONS, POST")
+    assert wrong.json()["error"]["code"] == 405
+
+
+def test_an_address_that_does_not_exist_is_404_in_json(shop: Shop) -> None:
+    for path in ("/", "/nowhere", f"/b/{shop.business_id}/landing/"):
+        answer = shop.client.post(path)
+        assert (answer.status_code, answer.json()["error"]["status"]) == (404, "NOT_FOUND")
 
 
 def test_more_than_64_kib_is_413(house: House, shop: Shop) -> None:

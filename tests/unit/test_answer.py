@@ -14,6 +14,7 @@ from collector.errors import (
     CollectorError,
     Forbidden,
     InvalidField,
+    NotAllowed,
     NotFound,
     RateLimited,
     Refusal,
@@ -95,6 +96,7 @@ ERRORS: list[tuple[CollectorError, int, Json]] = [
         {"code": 404, "status": "NOT_FOUND", "message": "no such business", "failure_stage": "business_lookup"},
     ),
     (NotFound("no such event"), 404, {"code": 404, "status": "NOT_FOUND", "message": "no such event"}),
+    (NotAllowed("GET only"), 405, {"code": 405, "status": "INVALID_ARGUMENT", "message": "GET only"}),
     (RateLimited("too many", 60), 429, {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "too many"}),
     (Unavailable("disk full", 7), 503, {"code": 503, "status": "UNAVAILABLE", "message": "disk full"}),
 ]
