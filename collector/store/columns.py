@@ -15,26 +15,19 @@ from collector.store import face
 Row: TypeAlias = tuple[Any, ...]
 
 
-def event(e: Event) -> Row:
-    """For take_events."""
+def take(e: Event, d: face.Delivery, r: face.Record) -> Row:
+    """For take. What delivery and record repeat of the event is not sent again."""
     c = e.click
     return (
         e.business_id, e.id, e.event_name, e.event_id, e.event_at, e.received_at, e.channel, e.source, c.cnct_tracking_id,
         c.sendout_id, c.ctwa_clid, c.ad_id, e.consent, e.custom_data, e.currency, e.value_micros, e.user_data, e.page_url,
-        e.order_id, int(e.test), e.digest, e.revision,
-    )  # fmt: skip
-
-
-def delivery(d: face.Delivery) -> Row:
-    """For take_deliveries."""
-    return (
-        d.business_id, d.id, d.destination, d.lane, d.state, d.reason, d.revision, d.attempts, d.due_at, d.deadline_at,
-        d.reference, d.error, d.lease_ms,
+        e.order_id, int(e.test), e.digest, e.revision, d.destination, d.lane, d.state, d.reason, d.attempts, d.due_at,
+        d.deadline_at, d.reference, d.error, d.lease_ms, r.id, r.received_at, r.payload,
     )  # fmt: skip
 
 
 def record(r: face.Record) -> Row:
-    """For take_records, note_records and, with the mark behind it, revise_records."""
+    """For note_records and, with the mark behind it, revise_records."""
     c = r.click
     return (
         r.business_id, r.id, r.received_at, r.source, r.event_row, r.event_name, r.event_id, int(r.duplicate), r.revision,

@@ -1,7 +1,7 @@
 """What the two engines have in common: named statements, steps of one commit, and the ways in which a commit fails.
 
-An engine knows transactions and no nouns. Statements live in `sql/*.sql`, written once for both dialects; the little that differs is
-rewritten here when they are loaded:
+An engine knows transactions and no nouns. Statements live in `sql/*.sql`, written once for both dialects (the hottest is written twice:
+`-- name: take sqlite`); the little that differs is rewritten here when they are loaded:
 
 - `each` stands for any number of rows, whose columns the statement declares in lines "-- rows:". SQLite gets a list of `VALUES`,
   PostgreSQL a JSON list for each column (the driver's arrays cost the event loop three times as much). Either way it is one call for a
@@ -20,7 +20,7 @@ import msgspec
 Rows: TypeAlias = list[Sequence[Any]]
 Params: TypeAlias = Mapping[str, Any]
 
-_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_NAME = re.compile(r"^-- name: (\w+)(?: (\w+))?$", re.MULTILINE)
 _ROWS = re.compile(r"^-- rows:(.*)$", re.MULTILINE)
 _LOCK = re.compile(r"\bFOR UPDATE( OF \w+)?( SKIP LOCKED)?")
 _PARAM = re.compile(r"(?<![:\w]):(\w+)")
@@ -86,12 +86,14 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
     columns: tuple[tuple[str, str], ...]
 
 
-def load() -> dict[str, Statement]:
-    """All named statements."""
+def load(dialect: str) -> dict[str, Statement]:
+    """All named statements of a dialect, `sqlite` or `postgres`: those that name it, and those that name none."""
     statements: dict[str, Statement] = {}
     for file in sorted(files("collector.store").joinpath("sql").iterdir(), key=lambda file: file.name):
         parts = _NAME.split(file.read_text("utf-8"))[1:]
-        for name, text in zip(parts[::2], parts[1::2], strict=True):
+        for name, only, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+            if only not in (None, dialect):
+                continue
             if name in statements:
                 raise ValueError(f"statement {name} is written twice")
             declared = " ".join(_ROWS.findall(text)).replace(",", " , ").split(" , ") if _ROWS.search(text) else []
@@ -120,7 +122,8 @@ def for_postgres(statement: Statement) -> tuple[str, tuple[str, ...]]:
         lists = ", ".join(f"json_array_elements_text(CAST(${place} AS json))" for place in range(1, len(names) + 1))
         typed = ", ".join(f"CAST({name} AS {kind})" for name, kind in statement.columns)
         each = f"SELECT {typed} FROM ROWS FROM ({lists}) AS listed ({', '.join(names)})"  # noqa: S608  # all of it is ours
-        return f"WITH each ({', '.join(names)}) AS ({each})\n{statement.text}", ()
+        rest = statement.text.replace("WITH ", ", ", 1) if statement.text.startswith("WITH ") else statement.text
+        return f"WITH each ({', '.join(names)}) AS ({each})\n{rest}", ()
 
     def position(found: re.Match[str]) -> str:
         if found.group(1) not in names:

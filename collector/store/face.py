@@ -87,6 +87,7 @@ class Ledger(Protocol):
     ) -> Taken:
         """Store event, delivery, record (and waits) in ONE commit, if the unique key is free; else nothing but the read-back.
 
+        `record` is this call's: what it repeats of the event (name, event id, click, source, revision) is taken from there.
         Raises StaleDirectory when the directory's version is not `version` (nothing is written).
         """
         ...

@@ -31,7 +31,7 @@ def _nothing(*_: object) -> None:
     return None
 
 
-TAKE = Kind(("take_events", "take_deliveries", "take_records", "take_waits", "take_standing"), _standing, _taken)
+TAKE = Kind(("take", "take_waits", "take_standing"), _standing, _taken)
 NOTE = Kind(("note_records",), _nothing, _nothing)
 REVISE = Kind(
     ("revise_deliveries", "revise_events", "revise_records", "revise_waits", "revise_new_waits", "revised"),
@@ -64,9 +64,7 @@ class SqlLedger:
     ) -> face.Taken:
         """See face.Ledger.take."""
         slots = (
-            (columns.event(event),),
-            (columns.delivery(delivery),),
-            (columns.record(record),),
+            (columns.take(event, delivery, record),),
             tuple((event.business_id, event.id, wait.kind, wait.id) for wait in waits),
             ((event.business_id, event.id, event.event_name, event.event_id),),
         )

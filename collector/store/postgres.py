@@ -24,19 +24,11 @@ LOCK_MS = 1000
 # Locks of this schema only: several collectors may share a database. The class says whose locks they are ("cnct").
 _LOCK = "(1668178804, hashtext(current_schema()))"
 
-# Statements are written for their indexes, and planning them anew each time would cost a quarter of a commit. SET LOCAL, because a
-# pooler in between may hand each transaction to another server connection.
-_BEGIN = f"""
-BEGIN;
-SET LOCAL plan_cache_mode = force_generic_plan;
-SET LOCAL enable_seqscan = off;
-SET LOCAL enable_bitmapscan = off;
-SET LOCAL enable_hashjoin = off;
-SET LOCAL enable_mergejoin = off;
-SET LOCAL jit = off;
-SET LOCAL lock_timeout = {LOCK_MS};
-SELECT pg_advisory_xact_lock{{kind}}{_LOCK}
-"""
+# One round trip. The function stands in the schema: it sets what the statements want, takes the lock and asks for the version.
+_BEGIN = f"BEGIN; SET LOCAL lock_timeout = {LOCK_MS}; SELECT begin_write({{exclusive}}, {{version}})"
+
+_STALE = "CN001"
+"""The error by which `begin_write` says that the directory is at another version, which is its message."""
 
 _DATA_ERRORS = (
     asyncpg.DataError,
@@ -56,13 +48,13 @@ class _Connection(asyncpg.Connection):
     def get_reset_query(self) -> str:
         return ""
 
-    def begin(self, exclusive: bool) -> str:
-        """How to begin a transaction.
+    def begin(self, exclusive: bool, version: int | None) -> str:
+        """How to begin a transaction, of that version of the directory or of any.
 
         A plan made while a table was small can be a scan that is never revised; so all are dropped whenever their use has doubled.
         """
         self._begun += 1
-        begin = _BEGIN.format(kind="" if exclusive else "_shared")
+        begin = _BEGIN.format(exclusive=str(exclusive).upper(), version="NULL" if version is None else int(version))
         return begin if self._begun & (self._begun - 1) else f"DISCARD PLANS;{begin}"
 
 
@@ -76,6 +68,8 @@ def _named_errors() -> Iterator[None]:
     except (OverflowError, UnicodeEncodeError) as error:
         raise BadRow(str(error)) from error
     except (asyncpg.PostgresError, *_CONNECTION_ERRORS) as error:
+        if getattr(error, "sqlstate", None) == _STALE:
+            raise StaleDirectory(int(str(error))) from None
         raise Interrupted(str(error) or type(error).__name__) from error
 
 
@@ -86,7 +80,7 @@ class PostgresEngine:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self._statements = {name: for_postgres(text) for name, text in load().items()}
+        self._statements = {name: for_postgres(text) for name, text in load("postgres").items()}
         self._reads = asyncio.Semaphore(READERS)
 
     async def read(self, name: str, params: Params | None = None) -> Rows:
@@ -115,19 +109,15 @@ class PostgresEngine:
         with _named_errors():
             async with self._pool.acquire() as connection:
                 try:
-                    await connection.execute(connection.begin(exclusive))
-                    results = await self._run(connection, steps, version)
+                    await connection.execute(connection.begin(exclusive, version))
+                    results = await self._run(connection, steps)
                     await connection.execute("COMMIT")
                 except BaseException:
                     await _roll_back(connection)
                     raise
                 return results
 
-    async def _run(self, connection: Any, steps: Sequence[Step], version: int | None) -> list[Rows]:
-        if version is not None:
-            now = (await self._fetch(connection, "version", {}))[0][0]
-            if now != version:
-                raise StaleDirectory(now)
+    async def _run(self, connection: Any, steps: Sequence[Step]) -> list[Rows]:
         results: list[Rows] = []
         for step in steps:
             params = step.params(results) if callable(step.params) else step.params

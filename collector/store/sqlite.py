@@ -84,7 +84,7 @@ class _Statements:
     """The statements by name; those that take rows, by the number of rows too, so that each text is prepared once."""
 
     def __init__(self) -> None:
-        self._written = load()
+        self._written = load("sqlite")
         self._texts: dict[tuple[str, int], str] = {}
 
     def run(self, connection: sqlite3.Connection, name: str, params: Params) -> Rows:

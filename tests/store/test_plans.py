@@ -48,7 +48,7 @@ async def sqlite_plans(store: Store) -> dict[str, list[str]]:
     """How SQLite runs each statement."""
     assert isinstance(store.engine, SqliteEngine)
     plans = {}
-    for name, statement in engine.load().items():
+    for name, statement in engine.load("sqlite").items():
         text = f"EXPLAIN QUERY PLAN {engine.for_sqlite(statement, 2)}"
         given = ["1"] * (2 * len(statement.columns)) or dict.fromkeys(re.findall(r"(?<!:):(\w+)", text), "1")
         rows = await store.engine._writer.run(partial(explain, text=text, given=given))

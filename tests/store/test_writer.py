@@ -42,7 +42,7 @@ class Gate:
         return await self._engine.read(name, params)
 
     async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
-        given = next(step.params for step in steps if step.name == "take_events")
+        given = next(step.params for step in steps if step.name == "take")
         assert not callable(given)
         self.batches.append([row[3] for row in given["rows"]])
         self.reached.set()

@@ -1,52 +1,70 @@
 -- Statements of the Ledger, for both engines. `each` holds any number of rows, whose columns the lines "rows" declare (TEXT where
 -- nothing else is said); see engine.py. `WHERE true` tells SQLite's parser that ON CONFLICT does not belong to a join.
 
--- name: take_events
+-- name: take sqlite
 -- rows: :business_id, :id, :event_name, :event_id, :event_at BIGINT, :received_at BIGINT, :channel, :source, :cnct_tracking_id,
 -- rows: :sendout_id, :ctwa_clid, :ad_id, :consent, :custom_data, :currency, :value_micros BIGINT, :user_data, :page_url,
--- rows: :order_id, :test BIGINT, :digest, :revision BIGINT
--- The unique key decides; who lost it finds out by take_standing.
-INSERT INTO events (
+-- rows: :order_id, :test BIGINT, :digest, :revision BIGINT, :destination, :lane, :state, :reason, :attempts BIGINT,
+-- rows: :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :record_id, :recorded_at BIGINT, :payload
+-- An event with its delivery and its record, where the unique key is free: a trigger of the view `takes` writes the three rows. One
+-- statement, because the thread that writes must ask for the interpreter's lock before and after each.
+INSERT INTO takes (
     business_id, id, event_name, event_id, event_at, received_at, channel, source,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
-    user_data, page_url, order_id, test, digest, revision
-)
-SELECT *
-FROM each
-WHERE true
-ON CONFLICT DO NOTHING;
-
--- name: take_deliveries
--- rows: :business_id, :id, :destination, :lane, :state, :reason, :revision BIGINT, :attempts BIGINT, :due_at BIGINT,
--- rows: :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT
--- Only for an event whose own row stands: a loser leaves no delivery. The lease counts from the store's clock.
-INSERT INTO deliveries (
-    business_id, id, destination, lane, state, reason, revision, attempts, due_at, deadline_at, reference, error, lease_until
+    user_data, page_url, order_id, test, digest, revision,
+    destination, lane, state, reason, attempts, due_at, deadline_at, reference, error, lease_until, record_id, recorded_at, payload
 )
 SELECT
-    each.business_id, each.id, each.destination, each.lane, each.state, each.reason, each.revision,
-    each.attempts, each.due_at, each.deadline_at, each.reference, each.error,
-    (SELECT now_ms()) + each.lease_ms
-FROM each
-WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = each.business_id AND e.id = each.id)
-ON CONFLICT DO NOTHING;
+    business_id, id, event_name, event_id, event_at, received_at, channel, source,
+    cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
+    user_data, page_url, order_id, test, digest, revision,
+    destination, lane, state, reason, attempts, due_at, deadline_at, reference, error, (SELECT now_ms()) + lease_ms,
+    record_id, recorded_at, payload
+FROM each;
 
--- name: take_records
--- rows: :business_id, :id, :received_at BIGINT, :source, :event_row, :event_name, :event_id, :duplicate BIGINT, :revision BIGINT,
--- rows: :failure_stage, :error, :cnct_tracking_id, :sendout_id, :ctwa_clid, :ad_id, :payload
--- Only with its event, like the delivery.
+-- name: take postgres
+-- rows: :business_id, :id, :event_name, :event_id, :event_at BIGINT, :received_at BIGINT, :channel, :source, :cnct_tracking_id,
+-- rows: :sendout_id, :ctwa_clid, :ad_id, :consent, :custom_data, :currency, :value_micros BIGINT, :user_data, :page_url,
+-- rows: :order_id, :test BIGINT, :digest, :revision BIGINT, :destination, :lane, :state, :reason, :attempts BIGINT,
+-- rows: :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :record_id, :recorded_at BIGINT, :payload
+-- The same in one round trip. (IS TRUE: looked up in a hash table, which is not one of the joins that are switched off.)
+WITH won AS (
+    INSERT INTO events (
+        business_id, id, event_name, event_id, event_at, received_at, channel, source,
+        cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
+        user_data, page_url, order_id, test, digest, revision
+    )
+    SELECT
+        business_id, id, event_name, event_id, event_at, received_at, channel, source,
+        cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
+        user_data, page_url, order_id, test, digest, revision
+    FROM each
+    ON CONFLICT DO NOTHING
+    RETURNING business_id, id
+),
+journeys AS (
+    INSERT INTO deliveries (
+        business_id, id, destination, lane, state, reason, revision, attempts, due_at, deadline_at, reference, error, lease_until
+    )
+    SELECT
+        business_id, id, destination, lane, state, reason, revision, attempts, due_at, deadline_at, reference, error,
+        (SELECT now_ms()) + lease_ms
+    FROM each
+    WHERE ((business_id, id) IN (SELECT business_id, id FROM won)) IS TRUE
+)
 INSERT INTO records (
-    business_id, id, received_at, source, event_row, event_name, event_id, duplicate, revision, failure_stage, error,
+    business_id, id, received_at, source, event_row, event_name, event_id, duplicate, revision,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
 )
-SELECT *
+SELECT
+    business_id, record_id, recorded_at, source, id, event_name, event_id, 0, revision,
+    cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
 FROM each
-WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = each.business_id AND e.id = each.event_row)
-ON CONFLICT DO NOTHING;
+WHERE ((business_id, id) IN (SELECT business_id, id FROM won)) IS TRUE;
 
 -- name: take_waits
 -- rows: :business_id, :event_row, :kind, :id
--- Only with its event, like the delivery.
+-- Only with its event: a loser leaves nothing.
 INSERT INTO waits (business_id, event_row, kind, id)
 SELECT *
 FROM each

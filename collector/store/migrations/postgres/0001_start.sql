@@ -251,3 +251,31 @@ SELECT
     r.cnct_tracking_id, r.sendout_id, r.ctwa_clid, r.ad_id, r.payload
 FROM records AS r
 LEFT JOIN deliveries AS d ON d.business_id = r.business_id AND d.id = r.event_row;
+
+-- How every transaction that writes begins. Statements are written for their indexes, and planning them anew each time would cost a
+-- quarter of a commit; all settings end with the transaction, because a pooler in between may hand each one to another server connection.
+-- The lock is this schema's: shared by those who rely on the directory, exclusive for those who change it. Its version is read after that.
+CREATE FUNCTION begin_write(exclusive BOOLEAN, expected BIGINT) RETURNS VOID LANGUAGE plpgsql AS $$
+DECLARE
+    found BIGINT;
+BEGIN
+    PERFORM
+        set_config('plan_cache_mode', 'force_generic_plan', true),
+        set_config('enable_seqscan', 'off', true),
+        set_config('enable_bitmapscan', 'off', true),
+        set_config('enable_hashjoin', 'off', true),
+        set_config('enable_mergejoin', 'off', true),
+        set_config('jit', 'off', true);
+    IF exclusive THEN
+        PERFORM pg_advisory_xact_lock(1668178804, hashtext(current_schema()));
+    ELSE
+        PERFORM pg_advisory_xact_lock_shared(1668178804, hashtext(current_schema()));
+    END IF;
+    IF expected IS NOT NULL THEN
+        SELECT version INTO found FROM directory;
+        IF found <> expected THEN
+            RAISE EXCEPTION USING ERRCODE = 'CN001', MESSAGE = found::TEXT;
+        END IF;
+    END IF;
+END
+$$;

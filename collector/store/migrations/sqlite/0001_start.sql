@@ -245,3 +245,46 @@ SELECT
     r.cnct_tracking_id, r.sendout_id, r.ctwa_clid, r.ad_id, r.payload
 FROM records AS r
 LEFT JOIN deliveries AS d ON d.business_id = r.business_id AND d.id = r.event_row;
+
+-- What one call stores at once: an event, its delivery and its record. Inserting into this view inserts the three rows, or none of them
+-- where the event's key is taken. (changes() is what the statement before it did.)
+CREATE VIEW takes AS
+SELECT
+    e.business_id, e.id, e.event_name, e.event_id, e.event_at, e.received_at, e.channel, e.source,
+    e.cnct_tracking_id, e.sendout_id, e.ctwa_clid, e.ad_id, e.consent, e.custom_data, e.currency, e.value_micros,
+    e.user_data, e.page_url, e.order_id, e.test, e.digest, e.revision,
+    d.destination, d.lane, d.state, d.reason, d.attempts, d.due_at, d.deadline_at, d.reference, d.error, d.lease_until,
+    r.id AS record_id, r.received_at AS recorded_at, r.payload
+FROM events AS e
+JOIN deliveries AS d ON d.business_id = e.business_id AND d.id = e.id
+JOIN records AS r ON r.business_id = e.business_id AND r.event_row = e.id;
+
+CREATE TRIGGER take INSTEAD OF INSERT ON takes
+BEGIN
+    INSERT INTO events (
+        business_id, id, event_name, event_id, event_at, received_at, channel, source,
+        cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
+        user_data, page_url, order_id, test, digest, revision
+    )
+    VALUES (
+        new.business_id, new.id, new.event_name, new.event_id, new.event_at, new.received_at, new.channel, new.source,
+        new.cnct_tracking_id, new.sendout_id, new.ctwa_clid, new.ad_id, new.consent, new.custom_data, new.currency, new.value_micros,
+        new.user_data, new.page_url, new.order_id, new.test, new.digest, new.revision
+    )
+    ON CONFLICT DO NOTHING;
+    INSERT INTO deliveries (
+        business_id, id, destination, lane, state, reason, revision, attempts, due_at, deadline_at, reference, error, lease_until
+    )
+    SELECT
+        new.business_id, new.id, new.destination, new.lane, new.state, new.reason, new.revision, new.attempts, new.due_at,
+        new.deadline_at, new.reference, new.error, new.lease_until
+    WHERE changes() = 1;
+    INSERT INTO records (
+        business_id, id, received_at, source, event_row, event_name, event_id, duplicate, revision,
+        cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
+    )
+    SELECT
+        new.business_id, new.record_id, new.recorded_at, new.source, new.id, new.event_name, new.event_id, 0, new.revision,
+        new.cnct_tracking_id, new.sendout_id, new.ctwa_clid, new.ad_id, new.payload
+    WHERE changes() = 1;
+END;
