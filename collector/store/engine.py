@@ -36,6 +36,10 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     name: str
     params: Params | Callable[[list[Rows]], Params | None] = {}
 
+    def given(self, results: list[Rows]) -> Params | None:
+        """The parameters, after these results of the earlier steps."""
+        return self.params(results) if callable(self.params) else self.params
+
 
 class BadRow(Exception):
     """The database refuses the data itself: the same rows will never be stored. Nothing was written."""
@@ -105,21 +109,29 @@ def load(dialect: str) -> dict[str, Statement]:
     return statements
 
 
-def for_sqlite(statement: Statement, rows: int) -> str:
-    """The statement in SQLite's dialect, for so many rows; their values are positional parameters, row by row."""
-    text = _LOCK.sub("", statement.text)
+def for_sqlite(statement: Statement, rows: int) -> tuple[str, ...]:
+    """The statement in SQLite's dialect, for so many rows; their values are positional parameters, row by row.
+
+    It may be several, each ended by `;`: all are given the same rows, and the last one answers.
+    """
+    texts = _LOCK.sub("", statement.text).split(";\n")
     if not statement.columns:
-        return text
+        return tuple(texts)
     names = ", ".join(name for name, _ in statement.columns)
     row = f"({', '.join('?' * len(statement.columns))})"
-    return f"WITH each ({names}) AS (VALUES {', '.join([row] * rows)})\n{text}"
+    return tuple(f"WITH each ({names}) AS (VALUES {', '.join([row] * rows)})\n{text}" for text in texts)
 
 
-def for_postgres(statement: Statement) -> tuple[str, tuple[str, ...]]:
-    """The statement in PostgreSQL's dialect and the names of its parameters; with rows, there is one for each column, a JSON list."""
+def for_postgres(statement: Statement, first: int = 1) -> tuple[str, tuple[str, ...]]:
+    """The statement in PostgreSQL's dialect and the names of its parameters; with rows, there is one for each column, a JSON list.
+
+    `first` is the number of the first parameter.
+    """
     names = [name for name, _ in statement.columns]
     if names:
-        lists = ", ".join(f"json_array_elements_text(CAST(${place} AS json))" for place in range(1, len(names) + 1))
+        lists = ", ".join(
+            f"json_array_elements_text(CAST(${place} AS json))" for place in range(first, first + len(names))
+        )
         typed = ", ".join(f"CAST({name} AS {kind})" for name, kind in statement.columns)
         each = f"SELECT {typed} FROM ROWS FROM ({lists}) AS listed ({', '.join(names)})"  # noqa: S608  # all of it is ours
         rest = statement.text.replace("WITH ", ", ", 1) if statement.text.startswith("WITH ") else statement.text
@@ -128,7 +140,7 @@ def for_postgres(statement: Statement) -> tuple[str, tuple[str, ...]]:
     def position(found: re.Match[str]) -> str:
         if found.group(1) not in names:
             names.append(found.group(1))
-        return f"${names.index(found.group(1)) + 1}"
+        return f"${names.index(found.group(1)) + first}"
 
     return _PARAM.sub(position, statement.text), tuple(names)
 

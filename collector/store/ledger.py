@@ -18,20 +18,19 @@ LAST = "\x7f"
 """A cursor behind every id: the newest come first."""
 
 
-def _standing(answers: Answers) -> dict[str, face.StoredEvent]:
-    return {row[0]: columns.stored_event(row[1:]) for row in answers.get("take_standing", [])}
+def _lost(answers: Answers) -> set[tuple[str, str]]:
+    return {(row[0], row[1]) for row in answers["take"]}
 
 
-def _taken(op: Op, losers: dict[str, face.StoredEvent]) -> face.Taken:
-    standing = losers.get(op.key[-1])
-    return face.Taken(won=standing is None, standing=standing)
+def _won(op: Op, lost: set[tuple[str, str]]) -> bool:
+    return (op.key[0], op.key[-1]) not in lost
 
 
 def _nothing(*_: object) -> None:
     return None
 
 
-TAKE = Kind(("take", "take_waits", "take_standing"), _standing, _taken)
+TAKE = Kind(("take", "take_waits"), _lost, _won)
 NOTE = Kind(("note_records",), _nothing, _nothing)
 REVISE = Kind(
     ("revise_deliveries", "revise_events", "revise_records", "revise_waits", "revise_new_waits", "revised"),
@@ -66,11 +65,17 @@ class SqlLedger:
         slots = (
             (columns.take(event, delivery, record),),
             tuple((event.business_id, event.id, wait.kind, wait.id) for wait in waits),
-            ((event.business_id, event.id, event.event_name, event.event_id),),
         )
         key = (event.business_id, event.event_name, event.event_id, event.id)
         size = len(event.custom_data) + len(event.user_data) + len(record.payload or "")
-        return cast(face.Taken, await self._writer.submit(TAKE, key, slots, version, event.source, size))
+        if await self._writer.submit(TAKE, key, slots, version, event.source, size):
+            return face.Taken(won=True)
+        standing = await self.find(event.business_id, event.event_name, event.event_id)
+        if standing is None:
+            raise Unavailable("who stands in the place of this event cannot be read")
+        if standing.event.id == event.id:  # a commit whose answer was lost, and that was run again
+            return face.Taken(won=True)
+        return face.Taken(won=False, standing=standing)
 
     async def note(self, record: face.Record, version: int) -> None:
         """See face.Ledger.note."""

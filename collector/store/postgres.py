@@ -1,6 +1,7 @@
 """The PostgreSQL engine: a small pool, many processes."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -10,22 +11,34 @@ import asyncpg
 import msgspec
 
 from collector.errors import SettingsError
-from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, for_postgres, load, migrations, newer
+from collector.store.engine import (
+    BadRow,
+    Interrupted,
+    Params,
+    Rows,
+    Statement,
+    Step,
+    for_postgres,
+    load,
+    migrations,
+    newer,
+)
 from collector.store.face import StaleDirectory
 
+WHOLE = ("take",)
+"""The statements that are functions as well."""
 READERS = 4
 WRITERS = 4
 """Group commits, claims and directory changes at once; reads cannot take these connections."""
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 10.0
-LOCK_MS = 1000
-"""How long a statement waits for another transaction; the writer retries beyond that."""
 
 # Locks of this schema only: several collectors may share a database. The class says whose locks they are ("cnct").
 _LOCK = "(1668178804, hashtext(current_schema()))"
 
-# One round trip. The function stands in the schema: it sets what the statements want, takes the lock and asks for the version.
-_BEGIN = f"BEGIN; SET LOCAL lock_timeout = {LOCK_MS}; SELECT begin_write({{exclusive}}, {{version}})"
+# One round trip. The function stands in the schema: it sets what the statements want, takes the lock and asks for the version. What is
+# written most (an event alone) is a function too, which begins in the same way: then a whole commit is one round trip.
+_BEGIN = "BEGIN; SELECT begin_write({exclusive}, {version})"
 
 _STALE = "CN001"
 """The error by which `begin_write` says that the directory is at another version, which is its message."""
@@ -48,14 +61,47 @@ class _Connection(asyncpg.Connection):
     def get_reset_query(self) -> str:
         return ""
 
-    def begin(self, exclusive: bool, version: int | None) -> str:
-        """How to begin a transaction, of that version of the directory or of any.
+    def forgets(self) -> bool:
+        """Count a transaction, and say whether to drop all plans before it.
 
-        A plan made while a table was small can be a scan that is never revised; so all are dropped whenever their use has doubled.
+        A plan made while a table was small can be a scan that is never revised; so all go whenever their use has doubled.
         """
         self._begun += 1
-        begin = _BEGIN.format(exclusive=str(exclusive).upper(), version="NULL" if version is None else int(version))
-        return begin if self._begun & (self._begun - 1) else f"DISCARD PLANS;{begin}"
+        return not self._begun & (self._begun - 1)
+
+
+class _Function:
+    """A statement as a function of its schema, which begins the transaction and is all of it.
+
+    The name tells the text: a later release has its own beside it, and both can serve from one database.
+    """
+
+    def __init__(self, name: str, statement: Statement) -> None:
+        text, _ = for_postgres(statement, first=2)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        count = len(statement.columns)
+        values = ", ".join(f"${place}" for place in range(1, count + 2))
+        self.call = f"SELECT * FROM {name}_{digest}({values})"  # noqa: S608  # all of it is ours
+        self.definition = f"""
+            CREATE OR REPLACE FUNCTION {name}_{digest}(expected BIGINT{", TEXT" * count})
+            RETURNS TABLE (one TEXT, two TEXT) LANGUAGE plpgsql AS $body$
+            #variable_conflict use_column
+            BEGIN
+                PERFORM begin_write(FALSE, expected);
+                RETURN QUERY {text};
+            END
+            $body$
+        """
+
+
+def _begin(exclusive: bool, version: int | None) -> str:
+    """How a transaction begins that relies on that version of the directory, or on none."""
+    return _BEGIN.format(exclusive=str(exclusive).upper(), version="NULL" if version is None else int(version))
+
+
+def _lists(rows: Sequence[Sequence[Any]]) -> list[str]:
+    """The rows as one JSON list for each column."""
+    return [msgspec.json.encode(column).decode() for column in zip(*rows, strict=True)]
 
 
 @contextmanager
@@ -80,7 +126,9 @@ class PostgresEngine:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self._statements = {name: for_postgres(text) for name, text in load("postgres").items()}
+        written = load("postgres")
+        self._statements = {name: for_postgres(text) for name, text in written.items()}
+        self._whole = {name: _Function(name, written[name]) for name in WHOLE}
         self._reads = asyncio.Semaphore(READERS)
 
     async def read(self, name: str, params: Params | None = None) -> Rows:
@@ -98,7 +146,7 @@ class PostgresEngine:
         if "rows" in params:
             if not params["rows"]:
                 return []
-            values = [msgspec.json.encode(column).decode() for column in zip(*params["rows"], strict=True)]
+            values = _lists(params["rows"])
         else:
             values = [params[name] for name in names]
         rows: Rows = await connection.fetch(text, *values)
@@ -109,7 +157,12 @@ class PostgresEngine:
         with _named_errors():
             async with self._pool.acquire() as connection:
                 try:
-                    await connection.execute(connection.begin(exclusive, version))
+                    if connection.forgets():
+                        await connection.execute("DISCARD PLANS")
+                    if not exclusive and len(steps) == 1 and (whole := self._whole.get(steps[0].name)):
+                        rows = (steps[0].given([]) or {})["rows"]
+                        return [await connection.fetch(whole.call, version, *_lists(rows))]
+                    await connection.execute(_begin(exclusive, version))
                     results = await self._run(connection, steps)
                     await connection.execute("COMMIT")
                 except BaseException:
@@ -120,7 +173,7 @@ class PostgresEngine:
     async def _run(self, connection: Any, steps: Sequence[Step]) -> list[Rows]:
         results: list[Rows] = []
         for step in steps:
-            params = step.params(results) if callable(step.params) else step.params
+            params = step.given(results)
             results.append([] if params is None else await self._fetch(connection, step.name, params))
         return results
 
@@ -141,6 +194,8 @@ class PostgresEngine:
                 for number, text in steps:
                     if number > version:
                         await connection.execute(text)
+                for function in self._whole.values():
+                    await connection.execute(function.definition)
                 await connection.execute("DELETE FROM schema_version")
                 await connection.execute("INSERT INTO schema_version (version) VALUES ($1)", steps[-1][0])
 

@@ -85,21 +85,24 @@ class _Statements:
 
     def __init__(self) -> None:
         self._written = load("sqlite")
-        self._texts: dict[tuple[str, int], str] = {}
+        self._texts: dict[tuple[str, int], tuple[str, ...]] = {}
 
     def run(self, connection: sqlite3.Connection, name: str, params: Params) -> Rows:
         if "rows" not in params:
-            return connection.execute(self._text(name, 0), params).fetchall()
+            (text,) = self._get(name, 0)
+            return connection.execute(text, params).fetchall()
         given, start = params["rows"], 0
         found: Rows = []
         while start < len(given):
             count = min(MOST_ROWS, 1 << (len(given) - start).bit_length() - 1)
             values = list(chain.from_iterable(given[start : start + count]))
-            found += connection.execute(self._text(name, count), values).fetchall()
+            for text in self._get(name, count):
+                rows = connection.execute(text, values).fetchall()
+            found += rows
             start += count
         return found
 
-    def _text(self, name: str, rows: int) -> str:
+    def _get(self, name: str, rows: int) -> tuple[str, ...]:
         key = (name, rows)
         if key not in self._texts:
             self._texts[key] = for_sqlite(self._written[name], rows)
@@ -178,7 +181,7 @@ class SqliteEngine:
                     raise StaleDirectory(now)
             results: list[Rows] = []
             for step in steps:
-                params = step.params(results) if callable(step.params) else step.params
+                params = step.given(results)
                 results.append([] if params is None else self._statements.run(connection, step.name, params))
             return results
 

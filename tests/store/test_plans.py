@@ -32,7 +32,6 @@ INDEXES = {
     "rescue": "deliveries_leased (lease_until<?)",
     "expire": "deliveries_deadline (deadline_at<?)",
     "find": "events_key (business_id=? AND event_name=? AND event_id=?)",
-    "take_standing": "events_key (business_id=? AND event_name=? AND event_id=?)",
     "event_records": "records_event (business_id=? AND event_row=?)",
     "forget_landings": "landings_last (last_at<?)",
     "waiting": "waits_key (business_id=? AND kind=? AND id=?)",
@@ -47,12 +46,13 @@ def explain(connection: sqlite3.Connection, text: str, given: Any) -> list[Any]:
 async def sqlite_plans(store: Store) -> dict[str, list[str]]:
     """How SQLite runs each statement."""
     assert isinstance(store.engine, SqliteEngine)
-    plans = {}
+    plans: dict[str, list[str]] = {}
     for name, statement in engine.load("sqlite").items():
-        text = f"EXPLAIN QUERY PLAN {engine.for_sqlite(statement, 2)}"
-        given = ["1"] * (2 * len(statement.columns)) or dict.fromkeys(re.findall(r"(?<!:):(\w+)", text), "1")
-        rows = await store.engine._writer.run(partial(explain, text=text, given=given))
-        plans[name] = [row[3] for row in rows]
+        plans[name] = []
+        for text in engine.for_sqlite(statement, 2):
+            given = ["1"] * (2 * len(statement.columns)) or dict.fromkeys(re.findall(r"(?<!:):(\w+)", text), "1")
+            rows = await store.engine._writer.run(partial(explain, text=f"EXPLAIN QUERY PLAN {text}", given=given))
+            plans[name] += [row[3] for row in rows]
     return plans
 
 

@@ -7,7 +7,7 @@
 -- rows: :order_id, :test BIGINT, :digest, :revision BIGINT, :destination, :lane, :state, :reason, :attempts BIGINT,
 -- rows: :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :record_id, :recorded_at BIGINT, :payload
 -- An event with its delivery and its record, where the unique key is free: a trigger of the view `takes` writes the three rows. One
--- statement, because the thread that writes must ask for the interpreter's lock before and after each.
+-- statement, because the thread that writes must ask for the interpreter's lock before and after each. Returns the losers.
 INSERT INTO takes (
     business_id, id, event_name, event_id, event_at, received_at, channel, source,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
@@ -21,13 +21,17 @@ SELECT
     destination, lane, state, reason, attempts, due_at, deadline_at, reference, error, (SELECT now_ms()) + lease_ms,
     record_id, recorded_at, payload
 FROM each;
+SELECT each.business_id, each.id
+FROM each
+WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = each.business_id AND e.id = each.id);
 
 -- name: take postgres
 -- rows: :business_id, :id, :event_name, :event_id, :event_at BIGINT, :received_at BIGINT, :channel, :source, :cnct_tracking_id,
 -- rows: :sendout_id, :ctwa_clid, :ad_id, :consent, :custom_data, :currency, :value_micros BIGINT, :user_data, :page_url,
 -- rows: :order_id, :test BIGINT, :digest, :revision BIGINT, :destination, :lane, :state, :reason, :attempts BIGINT,
 -- rows: :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :record_id, :recorded_at BIGINT, :payload
--- The same in one round trip. (IS TRUE: looked up in a hash table, which is not one of the joins that are switched off.)
+-- The same in one round trip. (IS TRUE: looked up in a hash table, which is not one of the joins that are switched off.) An event that an
+-- uncertain commit has stored before is among the losers too.
 WITH won AS (
     INSERT INTO events (
         business_id, id, event_name, event_id, event_at, received_at, channel, source,
@@ -51,16 +55,21 @@ journeys AS (
         (SELECT now_ms()) + lease_ms
     FROM each
     WHERE ((business_id, id) IN (SELECT business_id, id FROM won)) IS TRUE
+),
+records_of AS (
+    INSERT INTO records (
+        business_id, id, received_at, source, event_row, event_name, event_id, duplicate, revision,
+        cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
+    )
+    SELECT
+        business_id, record_id, recorded_at, source, id, event_name, event_id, 0, revision,
+        cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
+    FROM each
+    WHERE ((business_id, id) IN (SELECT business_id, id FROM won)) IS TRUE
 )
-INSERT INTO records (
-    business_id, id, received_at, source, event_row, event_name, event_id, duplicate, revision,
-    cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
-)
-SELECT
-    business_id, record_id, recorded_at, source, id, event_name, event_id, 0, revision,
-    cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
+SELECT business_id, id
 FROM each
-WHERE ((business_id, id) IN (SELECT business_id, id FROM won)) IS TRUE;
+WHERE ((business_id, id) IN (SELECT business_id, id FROM won)) IS NOT TRUE;
 
 -- name: take_waits
 -- rows: :business_id, :event_row, :kind, :id
@@ -70,14 +79,6 @@ SELECT *
 FROM each
 WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = each.business_id AND e.id = each.event_row)
 ON CONFLICT DO NOTHING;
-
--- name: take_standing
--- rows: :business_id, :id, :event_name, :event_id
--- The losers, whose own row does not stand, and who stands in their place.
-SELECT each.id, s.*
-FROM each
-JOIN stored_events AS s ON s.business_id = each.business_id AND s.event_name = each.event_name AND s.event_id = each.event_id
-WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = each.business_id AND e.id = each.id);
 
 -- name: note_records
 -- rows: :business_id, :id, :received_at BIGINT, :source, :event_row, :event_name, :event_id, :duplicate BIGINT, :revision BIGINT,

@@ -265,7 +265,8 @@ BEGIN
         set_config('enable_bitmapscan', 'off', true),
         set_config('enable_hashjoin', 'off', true),
         set_config('enable_mergejoin', 'off', true),
-        set_config('jit', 'off', true);
+        set_config('jit', 'off', true),
+        set_config('lock_timeout', '1000', true);  -- the writer tries again beyond that
     IF exclusive THEN
         PERFORM pg_advisory_xact_lock(1668178804, hashtext(current_schema()));
     ELSE
