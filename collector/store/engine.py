@@ -112,14 +112,14 @@ def load(dialect: str) -> dict[str, Statement]:
 def for_sqlite(statement: Statement, rows: int) -> tuple[str, ...]:
     """The statement in SQLite's dialect, for so many rows; their values are positional parameters, row by row.
 
-    It may be several, each ended by `;`: all are given the same rows, and the last one answers.
+    It may be several: the first is given the rows, the last one answers.
     """
-    texts = _LOCK.sub("", statement.text).split(";\n")
-    if not statement.columns:
-        return tuple(texts)
-    names = ", ".join(name for name, _ in statement.columns)
-    row = f"({', '.join('?' * len(statement.columns))})"
-    return tuple(f"WITH each ({names}) AS (VALUES {', '.join([row] * rows)})\n{text}" for text in texts)
+    first, *more = _LOCK.sub("", statement.text).split(";\n")
+    if statement.columns:
+        names = ", ".join(name for name, _ in statement.columns)
+        row = f"({', '.join('?' * len(statement.columns))})"
+        first = f"WITH each ({names}) AS (VALUES {', '.join([row] * rows)})\n{first}"
+    return (first, *more)
 
 
 def for_postgres(statement: Statement, first: int = 1) -> tuple[str, tuple[str, ...]]:

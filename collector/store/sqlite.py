@@ -89,15 +89,16 @@ class _Statements:
 
     def run(self, connection: sqlite3.Connection, name: str, params: Params) -> Rows:
         if "rows" not in params:
-            (text,) = self._get(name, 0)
-            return connection.execute(text, params).fetchall()
+            return connection.execute(self._get(name, 0)[0], params).fetchall()
         given, start = params["rows"], 0
         found: Rows = []
         while start < len(given):
             count = min(MOST_ROWS, 1 << (len(given) - start).bit_length() - 1)
             values = list(chain.from_iterable(given[start : start + count]))
-            for text in self._get(name, count):
-                rows = connection.execute(text, values).fetchall()
+            first, *more = self._get(name, count)
+            rows = connection.execute(first, values).fetchall()
+            for text in more:
+                rows = connection.execute(text).fetchall()
             found += rows
             start += count
         return found

@@ -7,7 +7,8 @@
 -- rows: :order_id, :test BIGINT, :digest, :revision BIGINT, :destination, :lane, :state, :reason, :attempts BIGINT,
 -- rows: :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :record_id, :recorded_at BIGINT, :payload
 -- An event with its delivery and its record, where the unique key is free: a trigger of the view `takes` writes the three rows. One
--- statement, because the thread that writes must ask for the interpreter's lock before and after each. Returns the losers.
+-- statement, because the thread that writes must ask for the interpreter's lock before and after each. Returns the losers,
+-- which the trigger wrote down; an event that an uncertain commit has stored before is among them.
 INSERT INTO takes (
     business_id, id, event_name, event_id, event_at, received_at, channel, source,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
@@ -21,17 +22,14 @@ SELECT
     destination, lane, state, reason, attempts, due_at, deadline_at, reference, error, (SELECT now_ms()) + lease_ms,
     record_id, recorded_at, payload
 FROM each;
-SELECT each.business_id, each.id
-FROM each
-WHERE NOT EXISTS (SELECT 1 FROM events AS e WHERE e.business_id = each.business_id AND e.id = each.id);
+DELETE FROM losers RETURNING business_id, id;
 
 -- name: take postgres
 -- rows: :business_id, :id, :event_name, :event_id, :event_at BIGINT, :received_at BIGINT, :channel, :source, :cnct_tracking_id,
 -- rows: :sendout_id, :ctwa_clid, :ad_id, :consent, :custom_data, :currency, :value_micros BIGINT, :user_data, :page_url,
 -- rows: :order_id, :test BIGINT, :digest, :revision BIGINT, :destination, :lane, :state, :reason, :attempts BIGINT,
 -- rows: :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :record_id, :recorded_at BIGINT, :payload
--- The same in one round trip. (IS TRUE: looked up in a hash table, which is not one of the joins that are switched off.) An event that an
--- uncertain commit has stored before is among the losers too.
+-- The same in one round trip. (IS TRUE: looked up in a hash table, which is not one of the joins that are switched off.)
 WITH won AS (
     INSERT INTO events (
         business_id, id, event_name, event_id, event_at, received_at, channel, source,

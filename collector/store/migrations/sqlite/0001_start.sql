@@ -247,7 +247,13 @@ FROM records AS r
 LEFT JOIN deliveries AS d ON d.business_id = r.business_id AND d.id = r.event_row;
 
 -- What one call stores at once: an event, its delivery and its record. Inserting into this view inserts the three rows, or none of them
--- where the event's key is taken. (changes() is what the statement before it did.)
+-- where the event's key is taken: then it is written down in `losers`, which the same transaction reads and empties. (changes() is what the
+-- statement before it did.)
+CREATE TABLE losers (
+    business_id TEXT NOT NULL,
+    id TEXT NOT NULL
+) STRICT;
+
 CREATE VIEW takes AS
 SELECT
     e.business_id, e.id, e.event_name, e.event_id, e.event_at, e.received_at, e.channel, e.source,
@@ -287,4 +293,5 @@ BEGIN
         new.business_id, new.record_id, new.recorded_at, new.source, new.id, new.event_name, new.event_id, 0, new.revision,
         new.cnct_tracking_id, new.sendout_id, new.ctwa_clid, new.ad_id, new.payload
     WHERE changes() = 1;
+    INSERT INTO losers (business_id, id) SELECT new.business_id, new.id WHERE changes() = 0;
 END;
