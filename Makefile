@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := $(wildcard collector tests e2e bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint snippet bench lock
+.PHONY: help setup run test lint snippet matrix bench lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ snippet: ## rebuild snippet/dist from snippet/cnct.js (needs node and npm)
 	@command -v npm >/dev/null || .ci/apt-install npm "it brings the compiler that minifies the snippet"
 	@echo "snippet: building snippet/dist"
 	@cd snippet && npm ci --silent --no-audit --no-fund && npm run --silent build
+
+matrix: .venv/.ok ## delivery and cookies in Chromium, Firefox and WebKit (a quarter of an hour); writes its table into snippet/README.md
+	@.ci/ensure-engines
+	@$(BIN)/python -m e2e.matrix --write
 
 bench: .venv/.ok ## measure durable acknowledgements and the store (minutes; needs wrk and strace)
 	@command -v wrk >/dev/null || .ci/apt-install wrk "it makes the load"
