@@ -1,7 +1,7 @@
 """Find the click of an order: from its ids, a signed token, a landing's ref, or a link made earlier."""
 
-from collections.abc import Container, Sequence
-from typing import Final
+from collections.abc import Container, Sequence, Sized
+from typing import Final, Protocol
 
 import msgspec
 
@@ -27,6 +27,10 @@ class Match(msgspec.Struct, frozen=True, gc=False):
     waits: tuple[Wait, ...] = ()
 
 
+class Denials(Sized, Container[tuple[str, str]], Protocol):
+    """(business, ref) of visitors who denied consent."""
+
+
 def winning_link(links: Sequence[Link]) -> Link | None:
     """Of an id's links, oldest first, the one that counts: the first wins for 24 hours, then a later one may take over."""
     winner: Link | None = None
@@ -37,12 +41,10 @@ def winning_link(links: Sequence[Link]) -> Link | None:
 
 
 class Matcher:
-    """Resolves clicks against the ledger. `signing_keys` are oldest to newest, `ref_key` names landings, `denials` holds (business, ref) of
-    visitors who denied consent."""
+    """Resolves clicks against the ledger. `signing_keys` are oldest to newest, `ref_key` names landings, `denials` holds who denied
+    consent."""
 
-    def __init__(
-        self, ledger: Ledger, signing_keys: Sequence[bytes], ref_key: bytes, denials: Container[tuple[str, str]]
-    ) -> None:
+    def __init__(self, ledger: Ledger, signing_keys: Sequence[bytes], ref_key: bytes, denials: Denials) -> None:
         self._ledger = ledger
         self._signing_keys = tuple(signing_keys)
         self._ref_key = ref_key
@@ -55,8 +57,7 @@ class Matcher:
         A token that is forged, another business's or expired is a reason, not an error: the order is real, only its click is unknown.
         """
         if report.click is not None:
-            landing = (business_id, make_ref(report.click, business_id, self._ref_key))
-            if consent_required or landing in self._denials:
+            if consent_required or (self._denials and self._denied(business_id, report.click)):
                 return await self._known(business_id, report.click)
             return Match(report.click)
         reason: str | None = None
@@ -73,6 +74,9 @@ class Matcher:
                 return found
             waits += found.waits
         return Match(None, reason=reason or "click-not-found", waits=tuple(waits))
+
+    def _denied(self, business_id: str, click: Click) -> bool:
+        return (business_id, make_ref(click, business_id, self._ref_key)) in self._denials
 
     async def pointer(self, business_id: str, pointer: Pointer, now_ms: int) -> Match:
         """Resolve a token, a ref or a checkout id."""

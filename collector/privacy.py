@@ -22,6 +22,10 @@ class Denials:
         self._landings: set[tuple[str, str]] = set()
         self._since = 0
 
+    def __len__(self) -> int:
+        """How many landings are known to be denied."""
+        return len(self._landings)
+
     def __contains__(self, landing: object) -> bool:
         """Whether the visitor of this landing, (business id, ref), has denied."""
         return landing in self._landings
