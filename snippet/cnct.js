@@ -77,7 +77,8 @@
   // ---- consent, cookies and context
 
   const consent = () => navigator.globalPrivacyControl ? 'denied' : settings.consent;
-  const tellRef = () => waiting.splice(0).map(callback => guard(callback)(hasContext() && (ref || cookie('_ref')) || null));
+  // Undecided visitors are waited for; a collector that hangs is not, see look.
+  const tellRef = () => consent() != 'pending' && waiting.splice(0).map(callback => guard(callback)(hasContext() && (ref || cookie('_ref')) || null));
   const hasContext = () => consent() != 'denied' && (landing || ref || cookie('_ref') || items()[0]);
   const cookie = suffix => (document.cookie.match(`(^|; )${settings.cookie + suffix}=([^;]+)`) || 0)[2];
   // A collector on another site cannot set cookies here, so we write down what it answers.
@@ -103,7 +104,7 @@
     const settle = guard((response, answer = {}) => {
       const { status } = response;
       log(text, status || response, status && response.headers.get('X-Collector-Reason'));
-      if (answer.ref && hasContext()) setCookies(ref = answer.ref, answer.token, answer.max_age || 7776e3);
+      if (answer.ref && hasContext()) setCookies(ref = answer.ref, answer.token, answer.max_age);
       if (/429|^5/.test(status || 5)) busy[key] = 0; // no answer counts as 5xx
       else drop(key), flush();
       tellRef();
@@ -134,7 +135,7 @@
   };
 
   const flush = () => {
-    if (!/^[pd]/.test(consent())) for (const [key, text] of items()) { // neither pending nor denied
+    if (hasContext() && consent() != 'pending') for (const [key, text] of items()) {
       const [path, body] = JSON.parse(text);
       if (!busy[key]) post(key, path, body);
       if (body.at_ms) break; // what follows a landing needs the cookie that its answer brings
@@ -169,6 +170,7 @@
           };
         }
       });
+      log('landing', landing);
       if (hasContext()) setInterval(look, 200);
     }
 
@@ -197,16 +199,17 @@
   };
 
   // Comparing an address five times a second sees every kind of soft navigation and touches no function of the page.
-  // The document is searched in the first 2.4 seconds of each address only.
+  // The document is searched in the first 3 seconds of each address only. Who still waits for the ref then is told what is known.
   const look = guard(() => {
     round = url != (url = location.href) ? 0 : round + 1;
-    const found = settings.auto != 'off' && !document.hidden && round < 12 && detect();
+    if (round > 14) return tellRef();
+    const found = settings.auto != 'off' && !document.hidden && detect();
     if (found) view(found, 1);
   });
 
   const event = (name, data) => ({
     event_name: name,
-    event_id: [...crypto.getRandomValues(new Uint8Array(16))].map(byte => (byte + 256).toString(16).slice(1)).join(''),
+    event_id: crypto.getRandomValues(new Uint32Array(4)).join('-'),
     event_time: Date.now() / 1e3 >>> 0,
     page_url: location.origin + location.pathname,
     custom_data: data,
@@ -218,7 +221,7 @@
   const take = (name, a, b) => {
     if (commands[name]) queue.push(guard(() => commands[name](a, b)));
     else if (name == 'init') Object.assign(settings, a);
-    else settings[name] = a;
+    else settings[url = name] = a; // consent; url, so that we look at the page anew
   };
 
   const commands = {
@@ -233,5 +236,6 @@
   (stub.q || []).map(words => take(...words));
   (window.cnct = (...words) => { take(...words); start({}); }).version = 1;
   'DOMContentLoaded visibilitychange pagehide pageshow online'.split(' ').map(type => addEventListener(type, start, 1));
+  log('cnct', settings, consent());
   start({});
 })();

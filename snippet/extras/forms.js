@@ -9,10 +9,12 @@
   window.cnct = window.cnct || function () { (cnct.q = cnct.q || []).push(arguments); };
   const { forms = 'form[data-cnct]', field = 'cnct_ref' } = (document.currentScript || 0).dataset || {};
   let ref;
-  cnct('ref', told => { ref = told; });
+  const ask = () => cnct('ref', told => { ref = told; }); // at once, where it is known
+  ask();
 
   const on = (type, fill) => addEventListener(type, event => {
     try {
+      ask();
       if (ref && event.target.matches(forms)) fill(event);
     } catch (error) { /* a form must be sent, whatever happens to us */ }
   }, true);

@@ -10,7 +10,8 @@
   const { hosts = '' } = (document.currentScript || 0).dataset || {};
   const parameters = new Map(hosts.split(/\s+/).map(pair => pair.split('=')));
   let ref;
-  cnct('ref', told => { ref = told; });
+  const ask = () => cnct('ref', told => { ref = told; }); // at once, where it is known
+  ask();
 
   // Before the browser follows the link, however it is used: click, middle click, menu, keyboard.
   ['pointerdown', 'click', 'auxclick', 'contextmenu'].forEach(type => addEventListener(type, event => {
@@ -18,6 +19,7 @@
       const link = event.composedPath().find(node => node.href && node.matches('a, area'));
       const url = new URL(link.href);
       const parameter = parameters.get(url.hostname);
+      if (parameter) ask();
       if (!ref || !parameter || url.searchParams.has(parameter)) return;
       url.search += `${url.search ? '&' : '?'}${parameter}=${ref}`;
       link.href = url.href;

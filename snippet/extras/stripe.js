@@ -9,18 +9,17 @@
   const { hosts = '' } = (document.currentScript || 0).dataset || {};
   const known = ['buy.stripe.com', ...hosts.split(/\s+/)];
 
-  cnct('ref', ref => {
+  const fill = ref => {
     if (!ref) return;
-    const fill = () => {
-      document.querySelectorAll('stripe-buy-button, stripe-pricing-table').forEach(element => {
-        if (!element.hasAttribute('client-reference-id')) element.setAttribute('client-reference-id', ref);
-      });
-      document.querySelectorAll('a[href]').forEach(link => {
-        if (!known.includes(link.hostname) || /[?&]client_reference_id=/.test(link.search)) return;
-        link.search += `${link.search ? '&' : '?'}client_reference_id=${ref}`;
-      });
-    };
-    fill();
-    ['DOMContentLoaded', 'pointerdown', 'click'].forEach(type => addEventListener(type, fill, true));
-  });
+    document.querySelectorAll('stripe-buy-button, stripe-pricing-table').forEach(element => {
+      if (!element.hasAttribute('client-reference-id')) element.setAttribute('client-reference-id', ref);
+    });
+    document.querySelectorAll('a[href]').forEach(link => {
+      if (!known.includes(link.hostname) || /[?&]client_reference_id=/.test(link.search)) return;
+      link.search += `${link.search ? '&' : '?'}client_reference_id=${ref}`;
+    });
+  };
+  const ask = () => cnct('ref', fill); // at once, where it is known
+  ask();
+  ['DOMContentLoaded', 'pointerdown', 'click'].forEach(type => addEventListener(type, ask, true));
 })();

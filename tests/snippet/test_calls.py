@@ -30,11 +30,39 @@ def test_the_ref_waits_for_the_landings_answer(page: Page, shop: Shop, recorder:
     page.goto(shop.url(f"/plain?{CLICK}"))
     recorder.wait_for("landing")
     page.evaluate("window.told = []; cnct('ref', ref => told.push(ref)); cnct('ref', ref => told.push(ref))")
-    watch.settle()
+    watch.settle(1000)
     assert page.evaluate("told") == []
     recorder.released.set()
     page.wait_for_function("told.length == 2")
     assert page.evaluate("told") == [ref_of(CLICK)] * 2
+
+
+def test_the_ref_waits_three_seconds_for_a_collector_that_hangs(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch
+) -> None:
+    recorder.answers = ["hang"]
+    page.goto(shop.url(f"/plain?{CLICK}"))
+    recorder.wait_for("landing")
+    page.evaluate("window.told = []; cnct('ref', ref => told.push(ref))")
+    watch.settle(3500)
+    page.evaluate("cnct('ref', ref => told.push(ref))")
+    watch.settle(500)
+    assert page.evaluate("told") == [None, None]
+    recorder.released.set()
+    page.wait_for_function("document.cookie.includes('cnct_ref=')")
+    assert page.evaluate(ASK) == ref_of(CLICK)
+    assert page.evaluate("told") == [None, None], "each is called back once"
+
+
+def test_the_ref_waits_for_the_visitors_decision(page: Page, shop: Shop, watch: Watch) -> None:
+    shop.page("/ask", head=shop.tag(consent="pending"))
+    page.goto(shop.url(f"/ask?{CLICK}"))
+    page.evaluate("window.told = []; cnct('ref', ref => told.push(ref))")
+    watch.settle(30_000)
+    assert page.evaluate("told") == []
+    page.evaluate("cnct('consent', 'granted')")
+    page.wait_for_function("told.length")
+    assert page.evaluate("told") == [ref_of(CLICK)]
 
 
 def test_the_ref_is_null_when_the_collector_fails(page: Page, shop: Shop, recorder: Recorder) -> None:

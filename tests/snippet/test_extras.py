@@ -99,6 +99,24 @@ def test_links_to_listed_hosts_carry_the_ref_when_they_are_used(
     assert watch.complaints == []
 
 
+def test_a_collector_that_took_too_long_is_asked_again_when_the_ref_is_needed(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch
+) -> None:
+    body = '<form data-cnct></form><a id="pay" href="https://pay.localhost/">pay</a><stripe-buy-button></stripe-buy-button>'
+    extras = extra("forms") + extra("links", hosts="pay.localhost=src") + extra("stripe")
+    shop.page("/slow-answer", body, shop.tag() + extras)
+    recorder.answers = ["hang"]
+    page.goto(shop.url(f"/slow-answer?{CLICK}"))
+    recorder.wait_for("landing")
+    watch.settle(4000)
+    recorder.released.set()
+    page.wait_for_function("document.cookie.includes('cnct_ref=')")
+    page.evaluate("addEventListener('click', event => event.preventDefault()); pay.click()")
+    assert page.evaluate("pay.search") == f"?src={REF}"
+    assert page.evaluate("new FormData(document.forms[0]).get('cnct_ref')") == REF
+    assert page.get_attribute("stripe-buy-button", "client-reference-id") == REF
+
+
 def test_stripe_elements_and_links_carry_the_ref(page: Page, shop: Shop, land: Callable[..., None]) -> None:
     body = (
         "<stripe-buy-button></stripe-buy-button><stripe-pricing-table client-reference-id='mine'></stripe-pricing-table>"
