@@ -108,6 +108,7 @@ class House:
         while True:
             try:
                 await self.directory.refresh()
+                self.dispatcher.learn(self.held())
                 await self.denials.refresh(self.clock())
                 await self.linker.sweep()
                 if rounds % RETAIN_EVERY == 0:
@@ -120,7 +121,7 @@ class House:
             await asyncio.sleep(SWEEP_SECONDS)
 
     def held(self) -> list[tuple[LaneName, str]]:
-        """A lane of each channel that was held before we started, and why: nothing but the dispatcher would ever try it again."""
+        """A lane of each channel that the store says is held, and why: nothing but a dispatcher would ever try it again."""
         return [
             (LaneName("connectly" if channel == "connectly" else "meta", business_id, channel, "server"), reason)
             for business_id, channel, reason in self.directory.held()

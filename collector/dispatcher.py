@@ -96,6 +96,11 @@ class Dispatcher:
         found = self._lane(lane)
         return found is not None and found.reserve()
 
+    def paused(self, lane: str) -> bool:
+        """Whether nothing is sent on this lane for a while, because its destination is in trouble. (What is held is told at once.)"""
+        found = self._lanes.get(lane)
+        return found is not None and not self._holds.reason(found.name) and found.mode() == "stop"
+
     def give_back(self, lane: str) -> None:
         """The slot is not needed: the commit failed, or the event was another's."""
         self._lanes[lane].occupy(-1)
@@ -122,12 +127,19 @@ class Dispatcher:
     async def start(self, held: Iterable[tuple[LaneName, str]] = ()) -> None:
         """Take over what a dead process left behind, then serve.
 
-        `held` names a lane of each channel that the store says is held, with the reason: they are probed like those that are held from now on.
+        `held` is for `learn`.
         """
-        for name, reason in held:
-            self._holds.place(name, hold_reason(reason))
+        self.learn(held)
         await self._attempt(self._rescue)
         self._loop = asyncio.create_task(self._run(), name="dispatcher")
+
+    def learn(self, held: Iterable[tuple[LaneName, str]]) -> None:
+        """Take to heart what the store says of held channels: a lane of each, and the reason.
+
+        Another process may have held them, or this one before its end; they are probed like those that are held here.
+        """
+        for name, reason in held:
+            self._holds.place(name, hold_reason(reason), committed=True)
 
     async def stop(self, grace_seconds: float) -> None:
         """Claim no more, finish what is in hand; after the grace give back what waits and settle what is on its way as unknown.

@@ -55,6 +55,10 @@ class Lanes(Protocol):
         """Take a slot; False when there is none."""
         ...
 
+    def paused(self, lane: str) -> bool:
+        """Whether nothing is sent on this lane for a while."""
+        ...
+
     def hand_over(self, stored: StoredEvent) -> None:
         """Use the slot for a committed event."""
 
@@ -136,7 +140,7 @@ class Intake:
         if held_slot:
             delivery = msgspec.structs.replace(delivery, state="sending", attempts=1, lease_ms=LEASE_MS)
         event = candidate.event
-        waiting = wait_seconds is not None and delivery.state in ("pending", "sending")
+        waiting = wait_seconds is not None and self._moves(delivery)
         ticket = self._verdicts.expect(event.business_id, event.id) if waiting else None
         try:
             taken = await self._ledger.take(event, delivery, record, _waits(delivery, candidate.match), version)
@@ -213,6 +217,10 @@ class Intake:
         """The delivery of an event that goes on under its first id: attempt numbers continue."""
         return msgspec.structs.replace(self.first(candidate), id=standing.event.id, attempts=standing.delivery.attempts)
 
+    def _moves(self, delivery: Delivery) -> bool:
+        """Whether a caller may wait for this delivery: a destination in trouble must not slow a checkout down."""
+        return delivery.state == "sending" or (delivery.state == "pending" and not self._lanes.paused(delivery.lane))
+
     def _send(self, event: Event, delivery: Delivery, handed: bool) -> None:
         if handed:
             self._lanes.hand_over(StoredEvent(event=event, delivery=delivery))
@@ -260,25 +268,24 @@ class Intake:
     ) -> Receipt | None:
         event = revision(standing.event, candidate.event, revised)
         delivery = self._next(msgspec.structs.replace(candidate, event=event), standing)
-        ticket = (
-            self._verdicts.expect(event.business_id, event.id, event.revision) if wait_seconds is not None else None
-        )
+        waiting = wait_seconds is not None and self._moves(delivery)
+        ticket = self._verdicts.expect(event.business_id, event.id, event.revision) if waiting else None
         write = self._ledger.correct if revised else self._ledger.release
         if not await write(standing, event, delivery, record, _waits(delivery, candidate.match)):
             return None
         self._send(event, delivery, handed=False)
-        settled = await ticket.wait(wait_seconds or 0) if ticket and delivery.state == "pending" else None
+        settled = await ticket.wait(wait_seconds or 0) if ticket else None
         return _receipt(event, settled or delivery, duplicate=True, notes=candidate.notes)
 
     async def _join(self, standing: StoredEvent, wait_seconds: float | None) -> Delivery:
         """Wait with the first caller for the verdict that is on its way."""
         key = (standing.event.business_id, standing.event.id)
-        if wait_seconds is None or standing.delivery.state not in ("pending", "sending"):
+        if wait_seconds is None or not self._moves(standing.delivery):
             return standing.delivery
         ticket = self._verdicts.expect(*key, standing.delivery.revision)
         found = await self._ledger.event(*key)  # it may have been settled before we waited
         now = found.delivery if found else standing.delivery
-        if now.state not in ("pending", "sending"):
+        if not self._moves(now):
             return now
         return await ticket.wait(wait_seconds) or now
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from collector.delivery import REFUSALS_ALIKE_MAX, HoldReason, LaneName, Outcome, hold_reason
+from collector.delivery import REFUSALS_ALIKE_MAX, HoldReason, LaneName, Outcome, State, hold_reason
 from collector.destinations import Account, Destination
 from collector.lane.batch import Batch, Claim, release
 from collector.lane.circuit import Circuit, Mode
@@ -176,12 +176,13 @@ class Lane:
     async def _give_up(self, claims: Sequence[Claim]) -> None:
         await release(self._kit, claims)
         reason = self._holds.reason(self.name)
-        if reason is None:
-            return
-        await self._holds.commit(self.name)
+        if reason is not None:
+            await self._holds.commit(self.name)
+        state: State = "held" if reason else "pending"
         for claim in claims:  # their callers need not wait for what will not come
-            delivery = msgspec.structs.replace(claim.delivery, state="held", reason=reason, lease_ms=None)
-            self._kit.verdicts.settled(delivery)
+            self._kit.verdicts.settled(
+                msgspec.structs.replace(claim.delivery, state=state, reason=reason, lease_ms=None)
+            )
 
     def hear(self, outcome: Outcome, events: int) -> Outcome:
         """Learn from the outcome of a request of so many events (0: known without one). Returns it, or what it is, seen with others."""

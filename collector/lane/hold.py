@@ -59,12 +59,12 @@ class Holds:
         hold = self._holds.get(name.prefix)
         return hold is not None and not hold.standing
 
-    def place(self, name: LaneName, reason: HoldReason) -> None:
-        """Hold the channel, at once for this process; `commit` tells the store."""
+    def place(self, name: LaneName, reason: HoldReason, committed: bool = False) -> None:
+        """Hold the channel, at once for this process; `commit` tells the store, unless it is the store that says so."""
         hold = self._holds.setdefault(name.prefix, _Hold(name))
         if hold.standing:
             return
-        hold.standing, hold.committed, hold.reason = True, False, reason
+        hold.standing, hold.committed, hold.reason = True, committed, reason
         hold.probe_at = self._monotonic() + min(PROBE_SECONDS * 2**hold.probes, PROBE_SECONDS_MAX)
         LOG.warning("channel held", extra={"business_id": name.business_id, "channel": name.channel, "reason": reason})
         self._wake()

@@ -137,6 +137,19 @@ async def test_what_slips_in_while_the_channel_is_held_is_held_too(house: House,
     assert len(await house.sandbox.requests()) == 1
 
 
+async def test_a_hold_that_another_process_placed_is_probed_here_too(house: House, dispatcher: Dispatcher) -> None:
+    """Whoever placed it may be dead."""
+    await house.outbox.hold(SHOP, "whatsapp", f"meta:{SHOP}:whatsapp:", "token")
+    await house.directory.refresh()
+    dispatcher.learn([(LaneName("meta", SHOP, "whatsapp", "server"), "token")])
+    await house.take()
+    version = await house.store.directory.version()
+    await house.rest()
+    assert await house.store.directory.version() == version  # what the store knows is not written again
+    await house.live_through(70, 2)
+    assert await house.states() == {"delivered": 1}
+
+
 async def test_a_hold_from_before_the_start_is_probed_too(house: House, outbound: Outbound) -> None:
     await house.outbox.hold(SHOP, "whatsapp", f"meta:{SHOP}:whatsapp:", "permission")
     await house.directory.refresh()

@@ -76,6 +76,17 @@ def test_throttled_unavailable_or_unknown(shop: Shop, fault: dict[str, Any], out
     assert shop.requests()
 
 
+def test_while_the_destination_asks_for_patience_no_caller_waits(shop: Shop) -> None:
+    """The pause ends before these callers' patience does: whoever waited would hear `delivered`."""
+    shop.fault("throttle", times=1)
+    shop.post(shop.order("ORD-1"))
+    second = shop.post(shop.order("ORD-2"))
+    assert (second.status_code, told(second)) == (200, {"X-Delivery-State": "pending"})
+    again = shop.post(shop.order("ORD-2"))
+    assert (again.headers["X-Event-Id"], told(again)) == (second.headers["X-Event-Id"], {"X-Delivery-State": "pending"})
+    assert len(shop.requests()) == 1
+
+
 def test_a_retried_event_arrives_under_its_own_id(shop: Shop) -> None:
     shop.fault("status", status=500, times=1)
     answer = shop.post(shop.order())

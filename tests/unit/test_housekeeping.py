@@ -41,6 +41,8 @@ async def test_a_round_that_fails_is_told_and_followed_by_the_next(
         store=SimpleNamespace(ledger=SimpleNamespace(forget_landings=forget)),
         settings=SimpleNamespace(landing_days=90),
         clock=lambda: 0,
+        held=list,
+        dispatcher=SimpleNamespace(learn=lambda held: None),
     )
     monkeypatch.setattr(app, "SWEEP_SECONDS", 0)
     with caplog.at_level(logging.WARNING):
