@@ -4,6 +4,7 @@ The server has none of its own: two megabytes of cookies would hold up everybody
 """
 
 import asyncio
+import re
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -16,6 +17,9 @@ HEAD_BYTES_MAX: Final = 64 * 1024
 HEAD_SECONDS_MAX: Final = 20.0
 BODY_SECONDS_MAX: Final = 30.0
 """A body that drips keeps a connection, and the end of the process, for as long."""
+
+_OFFER: Final = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n|\Z)", re.IGNORECASE)
+"""Java's client offers HTTP/2 with every first call. We may ignore that; the server would also ignore the body behind it."""
 
 
 class _TooLarge(Exception):
@@ -49,6 +53,9 @@ class Connection(HttpToolsProtocol):
             self._in_head, self._whole, self._received = True, False, 0
         if self._in_head:
             self._received += len(data)
+            if b"h2c" in data:
+                head, end, rest = data.partition(b"\r\n\r\n")
+                data = _OFFER.sub(b"", head) + end + rest
         super().data_received(data)
         if self._whole or self.transport.is_closing():
             return
