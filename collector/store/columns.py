@@ -68,19 +68,13 @@ def link(row: face.Link) -> Row:
     return (row.business_id, row.kind, row.id, row.ref, c.cnct_tracking_id, c.sendout_id, c.ctwa_clid, c.ad_id, row.at)
 
 
-def attempt(s: face.Settlement) -> Row:
-    """For settle_attempts."""
+def settlement(s: face.Settlement) -> Row:
+    """For settle."""
     a = s.attempt
     return (
-        a.business_id, a.delivery_id, a.number, a.trigger, a.at, a.outcome, a.http_status, a.code, a.subcode, a.duration_ms,
-        a.reference, a.answer, s.error,
+        a.business_id, a.delivery_id, a.number, s.state, s.reason, s.due_at, s.reference, s.error, a.trigger, a.at, a.outcome,
+        a.http_status, a.code, a.subcode, a.duration_ms, a.reference, a.answer,
     )  # fmt: skip
-
-
-def settlement(s: face.Settlement) -> Row:
-    """For settle_deliveries."""
-    a = s.attempt
-    return (a.business_id, a.delivery_id, a.number, s.state, s.reason, s.due_at, s.reference, s.error)
 
 
 def stored_event(row: Sequence[Any]) -> face.StoredEvent:

@@ -1,8 +1,7 @@
 """The Outbox over any engine: what the dispatcher asks. Settlements share the writer's commits."""
 
-import asyncio
-
 from collector.delivery import Reason, State
+from collector.errors import InvalidField
 from collector.store import columns, face
 from collector.store.engine import Engine, Params, Rows, Step
 from collector.store.ledger import read
@@ -12,9 +11,9 @@ CHUNK = 10_000
 """Rows that one commit moves in or out of a hold."""
 
 SETTLE = Kind(
-    ("settle_deliveries", "settle_attempts", "settled"),
-    lambda answers: {tuple(row) for row in answers.get("settled", [])},
-    lambda op, settled: op.key in settled,
+    ("settle",),
+    lambda answers: {(row[0], row[1]) for row in answers["settle"]},
+    lambda op, lost: [row[:2] in lost for row in op.slots[0]],
     limited=False,
 )
 
@@ -52,17 +51,23 @@ class SqlOutbox:
 
     async def settle(self, settlements: list[face.Settlement]) -> list[bool]:
         """See face.Outbox.settle."""
-        return list(await asyncio.gather(*map(self._settle, settlements)))
-
-    async def _settle(self, settlement: face.Settlement) -> bool:
-        attempt = settlement.attempt
-        key = (attempt.business_id, attempt.delivery_id, attempt.number)
-        slots = (
-            (columns.settlement(settlement),),
-            (columns.attempt(settlement),),
-            ((*key, attempt.at, attempt.outcome, attempt.trigger),),
-        )
-        return bool(await self._writer.submit(SETTLE, key, slots))
+        if not settlements:
+            return []
+        rows = tuple(columns.settlement(settlement) for settlement in settlements)
+        try:
+            lost = await self._writer.submit(SETTLE, rows[0][:2], (rows,))
+        except InvalidField:
+            if len(settlements) == 1:
+                raise
+            middle = len(settlements) // 2  # one of them cannot be stored: the others must not suffer
+            return await self.settle(settlements[:middle]) + await self.settle(settlements[middle:])
+        if not any(lost):
+            return [True] * len(settlements)
+        tries = [
+            (row[0], row[1], row[2], row[9], row[10], row[8]) for row, gone in zip(rows, lost, strict=True) if gone
+        ]
+        stand = {tuple(row) for row in await read(self._engine, "settled", {"rows": tries})}
+        return [not gone or row[:3] in stand for row, gone in zip(rows, lost, strict=True)]
 
     async def release(self, claims: list[face.StoredEvent], due_at: int) -> None:
         """See face.Outbox.release."""

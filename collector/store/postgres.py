@@ -25,7 +25,7 @@ from collector.store.engine import (
 )
 from collector.store.face import StaleDirectory
 
-WHOLE = ("take",)
+WHOLE = ("take", "settle")
 """The statements that are functions as well."""
 READERS = 4
 WRITERS = 4
@@ -159,9 +159,11 @@ class PostgresEngine:
                 try:
                     if connection.forgets():
                         await connection.execute("DISCARD PLANS")
-                    if not exclusive and len(steps) == 1 and (whole := self._whole.get(steps[0].name)):
-                        rows = (steps[0].given([]) or {})["rows"]
-                        return [await connection.fetch(whole.call, version, *_lists(rows))]
+                    if not exclusive and all(step.name in self._whole for step in steps):
+                        first, *rest = steps
+                        results = [await self._commit_whole(connection, first, version)]
+                        # What relies on the version comes first: it is committed by now.
+                        return results + [await self._commit_whole(connection, step, None) for step in rest]
                     await connection.execute(_begin(exclusive, version))
                     results = await self._run(connection, steps)
                     await connection.execute("COMMIT")
@@ -169,6 +171,12 @@ class PostgresEngine:
                     await _roll_back(connection)
                     raise
                 return results
+
+    async def _commit_whole(self, connection: Any, step: Step, version: int | None) -> Rows:
+        """A commit that is one call. Steps share transactions for speed only, so each may have its own."""
+        given = step.given([]) or {}
+        rows: Rows = await connection.fetch(self._whole[step.name].call, version, *_lists(given["rows"]))
+        return rows
 
     async def _run(self, connection: Any, steps: Sequence[Step]) -> list[Rows]:
         results: list[Rows] = []

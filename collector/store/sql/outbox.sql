@@ -44,42 +44,55 @@ FROM each
 JOIN stored_events AS s ON s.business_id = each.business_id AND s.id = each.id
 ORDER BY s.due_at, s.id;
 
--- name: settle_deliveries
--- rows: :business_id, :id, :number BIGINT, :state, :reason, :due_at BIGINT, :reference, :error
--- The new state, while the lease is held by this number.
-UPDATE deliveries SET
-    state = each.state,
-    reason = each.reason,
-    due_at = each.due_at,
-    reference = each.reference,
-    error = each.error,
-    lease_until = NULL
-FROM each
-WHERE deliveries.business_id = each.business_id
-    AND deliveries.id = each.id
-    AND deliveries.lease_until IS NOT NULL
-    AND deliveries.attempts = each.number;
-
--- name: settle_attempts
--- rows: :business_id, :delivery_id, :number BIGINT, :trigger, :at BIGINT, :outcome, :http_status BIGINT, :code BIGINT,
--- rows: :subcode BIGINT, :duration_ms BIGINT, :reference, :answer, :error
--- The try that was made. Where the number's lease had been lost, the rescue has written that number already, and its row stays.
-INSERT INTO attempts (
-    business_id, delivery_id, number, trigger, at, outcome, http_status, code, subcode, duration_ms, reference, answer, error,
-    revision
+-- name: settle sqlite
+-- rows: :business_id, :id, :number BIGINT, :state, :reason, :due_at BIGINT, :reference, :error, :trigger, :at BIGINT, :outcome,
+-- rows: :http_status BIGINT, :code BIGINT, :subcode BIGINT, :duration_ms BIGINT, :attempt_reference, :answer
+-- The new state, while the lease is held by this number, and the try that was made: a trigger of the view `settlements` writes both.
+-- Returns those whose lease was lost, or who were settled before, by an uncertain commit.
+INSERT INTO settlements (
+    business_id, id, number, state, reason, due_at, reference, error, trigger, at, outcome, http_status, code, subcode,
+    duration_ms, attempt_reference, answer
 )
-SELECT
-    each.business_id, each.delivery_id, each.number, each.trigger, each.at, each.outcome,
-    each.http_status, each.code, each.subcode, each.duration_ms,
-    each.reference, each.answer, each.error, d.revision
+SELECT *
 FROM each
-JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.delivery_id
-WHERE d.attempts = each.number AND d.lease_until IS NULL
-ON CONFLICT DO NOTHING;
+WHERE true;
+DELETE FROM losers RETURNING business_id, id;
+
+-- name: settle postgres
+-- rows: :business_id, :id, :number BIGINT, :state, :reason, :due_at BIGINT, :reference, :error, :trigger, :at BIGINT, :outcome,
+-- rows: :http_status BIGINT, :code BIGINT, :subcode BIGINT, :duration_ms BIGINT, :attempt_reference, :answer
+-- The same.
+WITH changed AS (
+    UPDATE deliveries SET
+        state = each.state,
+        reason = each.reason,
+        due_at = each.due_at,
+        reference = each.reference,
+        error = each.error,
+        lease_until = NULL
+    FROM each
+    WHERE deliveries.business_id = each.business_id
+        AND deliveries.id = each.id
+        AND deliveries.lease_until IS NOT NULL
+        AND deliveries.attempts = each.number
+    RETURNING each.*, deliveries.revision
+),
+tries AS (
+    INSERT INTO attempts (
+        business_id, delivery_id, number, trigger, at, outcome, http_status, code, subcode, duration_ms, reference, answer, error,
+        revision
+    )
+    SELECT
+        business_id, id, number, trigger, at, outcome, http_status, code, subcode, duration_ms, attempt_reference, answer, error, revision
+    FROM changed
+)
+SELECT business_id, id
+FROM each
+WHERE ((business_id, id, number) IN (SELECT business_id, id, number FROM changed)) IS NOT TRUE;
 
 -- name: settled
 -- rows: :business_id, :id, :number BIGINT, :at BIGINT, :outcome, :trigger
--- Whose attempt stands as it was written: also true when an uncertain commit is run again.
+-- Whose attempt stands as it was written: an uncertain commit that was run again.
 SELECT each.business_id, each.id, a.number
 FROM each
 JOIN attempts AS a

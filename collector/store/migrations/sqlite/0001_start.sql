@@ -248,7 +248,7 @@ LEFT JOIN deliveries AS d ON d.business_id = r.business_id AND d.id = r.event_ro
 
 -- What one call stores at once: an event, its delivery and its record. Inserting into this view inserts the three rows, or none of them
 -- where the event's key is taken: then it is written down in `losers`, which the same transaction reads and empties. (changes() is what the
--- statement before it did.)
+-- statement before it did; a statement that finds it 0 does nothing and leaves it so.)
 CREATE TABLE losers (
     business_id TEXT NOT NULL,
     id TEXT NOT NULL
@@ -293,5 +293,35 @@ BEGIN
         new.business_id, new.record_id, new.recorded_at, new.source, new.id, new.event_name, new.event_id, 0, new.revision,
         new.cnct_tracking_id, new.sendout_id, new.ctwa_clid, new.ad_id, new.payload
     WHERE changes() = 1;
+    INSERT INTO losers (business_id, id) SELECT new.business_id, new.id WHERE changes() = 0;
+END;
+
+-- What one attempt came to. Inserting into this view updates the delivery and inserts the attempt, or neither where the lease is lost.
+CREATE VIEW settlements AS
+SELECT
+    d.business_id, d.id, a.number, d.state, d.reason, d.due_at, d.reference, d.error, a.trigger, a.at, a.outcome, a.http_status, a.code,
+    a.subcode, a.duration_ms, a.reference AS attempt_reference, a.answer
+FROM deliveries AS d
+JOIN attempts AS a ON a.business_id = d.business_id AND a.delivery_id = d.id;
+
+CREATE TRIGGER settle INSTEAD OF INSERT ON settlements
+BEGIN
+    UPDATE deliveries SET
+        state = new.state,
+        reason = new.reason,
+        due_at = new.due_at,
+        reference = new.reference,
+        error = new.error,
+        lease_until = NULL
+    WHERE business_id = new.business_id AND id = new.id AND lease_until IS NOT NULL AND attempts = new.number;
+    INSERT INTO attempts (
+        business_id, delivery_id, number, trigger, at, outcome, http_status, code, subcode, duration_ms, reference, answer, error,
+        revision
+    )
+    SELECT
+        new.business_id, new.id, new.number, new.trigger, new.at, new.outcome, new.http_status, new.code, new.subcode,
+        new.duration_ms, new.attempt_reference, new.answer, new.error, d.revision
+    FROM deliveries AS d
+    WHERE changes() = 1 AND d.business_id = new.business_id AND d.id = new.id;
     INSERT INTO losers (business_id, id) SELECT new.business_id, new.id WHERE changes() = 0;
 END;
