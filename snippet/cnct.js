@@ -84,7 +84,7 @@
   // A collector on another site cannot set cookies here, so we write down what it answers.
   const setCookies = (ref, token, seconds) => {
     settings.site == 'foreign' && [`_ref=${ref}`, `=${token}`].map(pair => {
-      document.cookie = `${settings.cookie + pair};path=/;samesite=lax;max-age=${seconds};${location.protocol == 'https:' && 'secure'}`;
+      document.cookie = `${settings.cookie + pair};path=/;secure;samesite=lax;max-age=${seconds}`;
     });
   };
 
@@ -103,7 +103,7 @@
     const text = JSON.stringify(Object.assign({ consent: consent(), token: cookie('') }, body));
     const settle = guard((response, answer = {}) => {
       const { status } = response;
-      log(text, status || response, status && response.headers.get('X-Collector-Reason'));
+      log(text, status ? status + ' ' + response.headers.get('x-collector-reason') : response + '');
       if (answer.ref && hasContext()) setCookies(ref = answer.ref, answer.token, answer.max_age);
       if (/429|^5/.test(status || 5)) busy[key] = 0; // no answer counts as 5xx
       else drop(key), flush();
@@ -170,7 +170,7 @@
           };
         }
       });
-      log('landing', landing);
+      log('landing', JSON.stringify(landing));
       if (hasContext()) setInterval(look, 200);
     }
 
@@ -236,6 +236,6 @@
   (stub.q || []).map(words => take(...words));
   (window.cnct = (...words) => { take(...words); start({}); }).version = 1;
   'DOMContentLoaded visibilitychange pagehide pageshow online'.split(' ').map(type => addEventListener(type, start, 1));
-  log('cnct', settings, consent());
+  guard(() => log('cnct', JSON.stringify(settings), consent()))();
   start({});
 })();

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from tests.snippet.conftest import CLICK, FAR, NEAR, Shop, Watch, cookies, moka
-from tests.snippet.recording import Recorder
+from tests.snippet.recording import BUSINESS, Recorder
 
 BROKEN = {
     "fetch throws": "window.fetch = () => { throw new Error('broken'); }",
@@ -114,11 +114,53 @@ def test_debugging_names_what_happened_and_why(
     page.wait_for_function("!Object.keys(localStorage).length")  # the refusal has arrived
     page.evaluate("cnct('track', 'AddToCart')")
     watch.settle()
-    told = "\n".join(watch.complaints)
-    assert "ctwa_clid=ARAkLkA8rmlFeiCk" in told
-    assert "403 told-403" in told
-    assert "not sent" in told
+    settings, captured, _, answered, unsent = (line.removeprefix("log: ") for line in watch.complaints)
+    assert settings.startswith('cnct {"cookie":"cnct","collector":"')
+    assert f'"business":"{BUSINESS}"' in settings
+    assert captured.startswith('landing {"query":"cnct_tracking_id=')
+    assert "ctwa_clid=ARAkLkA8rmlFeiCk" in answered
+    assert answered.endswith(" 403 told-403")
+    assert unsent.startswith("not sent [")
     assert cookies(context) == {}
+
+
+@pytest.mark.parametrize(
+    ("tag", "query", "settings", "rest"),
+    [
+        ({}, "", f'"business":"{BUSINESS}"}} undefined', ["landing undefined"]),
+        ({"business": ""}, CLICK, '"business":""} undefined', []),
+        ({"consent": "denied"}, CLICK, '"consent":"denied"} denied', []),
+        ({"consent": "pending"}, CLICK, '"consent":"pending"} pending', ["landing {"]),
+    ],
+    ids=["no click", "no business", "denied", "pending"],
+)
+def test_debugging_tells_why_nothing_is_sent(
+    page: Page, shop: Shop, watch: Watch, tag: dict[str, str], query: str, settings: str, rest: list[str]
+) -> None:
+    shop.page("/silent", head=shop.tag(**tag))
+    page.goto(shop.url(f"/silent?{query}&cnct_debug=1"))
+    watch.settle()
+    first, *others = (line.removeprefix("log: ") for line in watch.complaints)
+    assert first.endswith(settings)
+    assert len(others) == len(rest)
+    assert all(told.startswith(start) for told, start in zip(others, rest, strict=True))
+    assert watch.sent == []
+
+
+def test_debugging_tells_that_the_privacy_signal_denies(page: Page, shop: Shop, watch: Watch) -> None:
+    page.add_init_script("Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})")
+    page.goto(shop.url(f"/moka?{CLICK}&cnct_debug=1"))
+    watch.settle()
+    [line] = watch.complaints
+    assert line.endswith("} denied")
+
+
+def test_debugging_names_a_collector_that_cannot_be_reached(page: Page, shop: Shop, watch: Watch) -> None:
+    page.route("**/landing", lambda route: route.abort("connectionrefused"))
+    page.goto(shop.url(f"/plain?{CLICK}&cnct_debug=1"))
+    page.wait_for_function("Object.keys(localStorage).length == 1")
+    watch.settle()
+    assert any(line.endswith(" TypeError: Failed to fetch") for line in watch.complaints)
 
 
 def test_without_debugging_the_console_stays_empty(page: Page, watch: Watch, land: Callable[..., None]) -> None:
