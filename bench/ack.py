@@ -25,10 +25,10 @@ HERE = Path(__file__).parent
 
 
 @contextmanager
-def serving(kind: str, url: str | None = None) -> Iterator[tuple[int, int]]:
-    """Run a server; gives its port and process id."""
+def serving(kind: str, *more: str) -> Iterator[tuple[int, int]]:
+    """Run a server; gives its port and process id. `more` are the database's URL and Graph's."""
     port = free_port()
-    command = [sys.executable, "-m", "bench.server", kind, str(port), *([url] if url else [])]
+    command = [sys.executable, "-m", "bench.server", kind, str(port), *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -92,23 +92,24 @@ def main() -> None:
         raise SystemExit("wrk is missing: apt-get install wrk")
     with ExitStack() as stack:
         servers = {kind: stack.enter_context(serving(kind)) for kind in ("bare", "null")}
-        servers["sqlite"] = stack.enter_context(serving("collector"))
+        servers["sqlite"] = stack.enter_context(serving("web"))
         if not given.no_postgres:
             server = stack.enter_context(running_server())
             if server is None:
                 raise SystemExit("no PostgreSQL found")
             dsn = stack.enter_context(server.database())
-            servers["postgres"] = stack.enter_context(serving("collector", dsn))
+            servers["postgres"] = stack.enter_context(serving("web", dsn))
         figures: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in servers}
         for _ in range(given.rounds):
             for name, (port, pid) in servers.items():
                 figures[name].append(load(port, pid, given.connections, given.seconds))
         base = statistics.median(rate for rate, *_ in figures["bare"])
         print(f"{given.rounds} interleaved rounds of {given.seconds} s, {given.connections} connections, medians")
-        print(f"{'':10}{'events/s':>10}{'ratio':>8}{'p50 ms':>9}{'p99 ms':>9}{'CPU µs':>9}")
+        still = statistics.median(p99 for _, _, p99, _ in figures["bare"])
+        print(f"{'':10}{'events/s':>10}{'ratio':>8}{'p50 ms':>9}{'p99 ms':>9}{'p99 ratio':>11}{'CPU µs':>9}")
         for name, rows in figures.items():
             rate, p50, p99, cpu = (statistics.median(column) for column in zip(*rows, strict=True))
-            print(f"{name:10}{rate:10.0f}{rate / base:8.2f}{p50:9.1f}{p99:9.1f}{cpu:9.0f}")
+            print(f"{name:10}{rate:10.0f}{rate / base:8.2f}{p50:9.1f}{p99:9.1f}{p99 / still:11.1f}{cpu:9.0f}")
         print("sqlite:", syncs(*servers["sqlite"], given.connections))
 
 

@@ -1,14 +1,16 @@
-"""The servers that `bench.ack` compares: a bare Starlette endpoint, the collector's web role, the same over a store that forgets.
+"""The servers that the benchmarks compare: a bare Starlette endpoint, the collector in one of its roles, its web role over a store that forgets.
 
-    python -m bench.server bare|collector|null PORT [DATABASE_URL]
+    python -m bench.server bare|web|all|deliver|null PORT [DATABASE_URL [GRAPH_URL]]
 
 Prints one line when it listens. Every server runs under the same uvicorn settings.
 """
 
 import asyncio
+import hashlib
 import os
 import sys
 import tempfile
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,6 +32,8 @@ from collector.vault import open_vault
 
 BUSINESS = "11111111-1111-4111-8111-111111111111"
 KEY = "ck_bench"
+SECRET = urlsafe_b64encode(hashlib.sha256(b"bench").digest()).decode().rstrip("=")
+"""The same in every process, so that several can open the same tokens."""
 
 
 class Forgetful:
@@ -76,18 +80,19 @@ async def set_up(settings: Settings) -> None:
         )
 
 
-async def main(kind: str, port: int, url: str | None) -> None:
+async def main(kind: str, port: int, url: str = "", graph_url: str = "") -> None:
     if kind == "bare":
         server = app.Server(Starlette(routes=[Route("/{rest:path}", bare, methods=["POST"])]), "127.0.0.1", port)
         await say_and_run(server)
         return
     with tempfile.TemporaryDirectory() as directory:
-        environ = {"COLLECTOR_DATA_DIR": directory} | ({"COLLECTOR_DATABASE_URL": url} if url else {})
-        settings = load(environ)
+        given = {"DATA_DIR": directory, "DATABASE_URL": url, "GRAPH_URL": graph_url, "SECRET_KEYS": SECRET}
+        settings = load({f"COLLECTOR_{name}": value for name, value in given.items() if value})
         await set_up(settings)
         opener = forgetting if kind == "null" else open_store
+        role: app.Role = "all" if kind == "all" else "deliver" if kind == "deliver" else "web"
         with mock.patch.object(app, "open_store", opener):
-            async with app.open_application(settings, "web", "retry") as application:
+            async with app.open_application(settings, role, "retry") as application:
                 await say_and_run(app.Server(application, "127.0.0.1", port))
 
 
@@ -100,4 +105,4 @@ async def say_and_run(server: app.Server) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None))
+        runner.run(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]))

@@ -27,7 +27,7 @@ from collector.store.face import Attempt, Delivery, Record, Settlement
 from collector.store.opening import Store, open_store
 from tests import postgres
 
-BUSINESS = "7a0f3c52-1c7e-4a53-9a55-3f1a4a5f0b11"
+BUSINESS = "11111111-1111-4111-8111-111111111111"
 LANE = f"meta:{BUSINESS}:whatsapp:server"
 CLICK = Click("trk_" + "a" * 20, "snd_" + "b" * 20, "ARA" + "k" * 128, "120210000000000000")
 CONTENTS = [{"id": f"sku-{number}", "quantity": 1, "item_price": 43.3} for number in range(3)]
@@ -109,8 +109,10 @@ BACKLOG = """
 WITH RECURSIVE numbers (number) AS (SELECT {first} UNION ALL SELECT number + 1 FROM numbers WHERE number < {last})
 INSERT INTO {table} SELECT {columns} FROM numbers
 """
-EVENT_COLUMNS = f"'{BUSINESS}', '9' || number, 'Purchase', 'b-' || number, 1, 1, 'whatsapp', 'server', " + (
-    "NULL, NULL, 'clid', NULL, 'unknown', '{}', NULL, NULL, '{}', NULL, NULL, 0, '', 1"
+EVENT_COLUMNS = (
+    f"'{BUSINESS}', '9' || number, 'Purchase', 'b-' || number, {{now}}, {{now}}, 'whatsapp', 'server', NULL, NULL, "
+    f"'{CLICK.ctwa_clid}', NULL, 'unknown', '{CUSTOM.replace('{', '{{').replace('}', '}}')}', 'BRL', 129900000, '{{{{}}}}', NULL, "
+    "NULL, 0, '', 1"
 )
 DELIVERY_COLUMNS = f"'{BUSINESS}', '9' || number, 'meta', '{LANE}', 'pending', NULL, 1, 0, number, 99999999999999, NULL, NULL, NULL, NULL"
 
@@ -118,8 +120,10 @@ DELIVERY_COLUMNS = f"'{BUSINESS}', '9' || number, 'meta', '{LANE}', 'pending', N
 async def fill(url: str, first: int, last: int) -> None:
     """Put pending deliveries there by SQL: a backlog of a million would take minutes otherwise."""
     tables = {"events": EVENT_COLUMNS, "deliveries": DELIVERY_COLUMNS}
+    now = time.time_ns() // 1_000_000
     statements = [
-        BACKLOG.format(first=first, last=last, table=table, columns=columns) for table, columns in tables.items()
+        BACKLOG.format(first=first, last=last, table=table, columns=columns.format(now=now))
+        for table, columns in tables.items()
     ]
     if url.startswith("sqlite"):
         async with aiosqlite.connect(url.removeprefix("sqlite:///")) as file:

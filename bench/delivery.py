@@ -1,0 +1,307 @@
+"""Delivery, measured: the table of what happens between the acknowledgement and Meta, in one run.
+
+    python -m bench.delivery [--seconds 4] [--backlog 100000] [--million 1000000] [--engine sqlite|postgres] [ROW …]
+
+Rows: delivered, arrival, sync, drain, two, memory, store (see `--help`). The destination is `bench.sink`: it counts and answers after a set time.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import uvloop
+
+from bench.ack import HERE, cpu_seconds, load, serving
+from bench.server import BUSINESS, KEY, SECRET, set_up
+from bench.store import claims, drain, fill, takes
+from collector.settings import load as load_settings
+from collector.store.opening import open_store
+from tests.postgres import PostgresServer, running_server
+from tests.processes import free_port
+
+FIRST = 1_000_000_000
+ROWS = {
+    "delivered": "acknowledged and delivered, Graph answering after 150 ms, over bare Starlette JSON",
+    "arrival": "from the acknowledgement to the arrival at Graph, 200 events a second",
+    "sync": "a synchronous caller over Graph's 200 ms, 50 callers",
+    "drain": "a backlog drained into a thin sink: rate, requests, CPU",
+    "two": "two delivering collectors over one (PostgreSQL)",
+    "memory": "resident memory while a great backlog is drained",
+    "store": "claim and settle, and what a claim costs at a great backlog",
+}
+
+
+@contextmanager
+def sinking(delay_ms: int) -> Iterator[str]:
+    """A sink of its own; gives its URL."""
+    port = free_port()
+    command = [sys.executable, "-m", "bench.sink", str(port), str(delay_ms)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def ask(url: str, name: str) -> dict[str, int]:
+    """What a sink tells."""
+    with urllib.request.urlopen(f"{url}/{name}", timeout=30) as answer:
+        told: dict[str, int] = json.loads(answer.read())
+    return told
+
+
+def reach(url: str, events: int, seconds: float = 300) -> float:
+    """Wait until the sink has so many events; gives when (monotonic seconds)."""
+    end = time.monotonic() + seconds
+    while ask(url, "stats")["events"] < events:
+        if time.monotonic() > end:
+            raise SystemExit(f"{events} events did not arrive in {seconds:.0f} s: {ask(url, 'stats')}")
+        time.sleep(0.02)
+    return time.monotonic()
+
+
+class Bench:
+    """The measurements of one engine."""
+
+    def __init__(self, engine: str, postgres: PostgresServer | None, given: argparse.Namespace) -> None:
+        self.engine = engine
+        self._postgres = postgres
+        self._given = given
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """An empty database with the bench's business."""
+        with ExitStack() as stack:
+            directory = stack.enter_context(tempfile.TemporaryDirectory())
+            url = f"sqlite:///{directory}/collector.db"
+            if self._postgres is not None:
+                url = stack.enter_context(self._postgres.database())
+            given = {"DATA_DIR": directory, "DATABASE_URL": url, "SECRET_KEYS": SECRET}
+            asyncio.run(set_up(load_settings({f"COLLECTOR_{name}": value for name, value in given.items()})))
+            yield url
+
+    def say(self, row: str, text: str) -> None:
+        """One line of the table."""
+        print(f"{self.engine:9}{row:11}{text}", flush=True)
+
+    def delivered(self) -> None:
+        """See ROWS."""
+        with (
+            self.database() as url,
+            sinking(150) as sink,
+            serving("bare") as bare,
+            serving("all", url, sink) as (port, pid),
+        ):
+            load(port, pid, 32, 1)
+            rates, bares, lags = [], [], []
+            for _ in range(3):
+                bares.append(load(*bare, 32, self._given.seconds)[0])
+                before = reach(sink, 0) and self._quiet(sink)
+                rate, *_ = load(port, pid, 32, self._given.seconds)
+                at_end = ask(sink, "stats")["events"] - before
+                total = self._quiet(sink) - before
+                rates.append(rate)
+                lags.append((total - at_end) / rate)
+                assert total >= rate * self._given.seconds * 0.95, "acknowledged events did not arrive"
+            ratio = statistics.median(rates) / statistics.median(bares)
+            lag = max(lags)
+            doubles = ask(sink, "stats")["doubles"]
+            self.say(
+                "delivered",
+                f"{statistics.median(rates):.0f}/s, {ratio:.2f} of bare; behind by {lag:.2f} s of traffic at the end; {doubles} doubles",
+            )
+
+    def _quiet(self, sink: str) -> int:
+        """How many events the sink has when no more come."""
+        last, since = -1, time.monotonic()
+        while time.monotonic() - since < 0.6:
+            now = ask(sink, "stats")["events"]
+            if now != last:
+                last, since = now, time.monotonic()
+            time.sleep(0.05)
+        return last
+
+    def arrival(self) -> None:
+        """See ROWS."""
+        with self.database() as url, sinking(150) as sink, serving("all", url, sink) as (port, _):
+            uvloop.run(paced(port, 200, 2, 8))
+            acknowledged = uvloop.run(paced(port, 200, 10, 16))
+            self._quiet(sink)
+            arrived = ask(sink, "arrivals")
+            late = sorted((arrived[name] - at) / 1e6 for name, at in acknowledged.items())
+            self.say(
+                "arrival",
+                f"p50 {late[len(late) // 2]:+.1f} ms, p99 {late[len(late) * 99 // 100]:+.1f} ms ({len(late)} events)",
+            )
+
+    def sync(self) -> None:
+        """See ROWS."""
+        with self.database() as url, sinking(200) as sink, serving("all", url, sink) as (port, _):
+            uvloop.run(callers(port, 50, 1.0))
+            took = sorted(uvloop.run(callers(port, 50, 6.0)))
+            p50, p99 = took[len(took) // 2] - 200, took[len(took) * 99 // 100] - 200
+            self.say("sync", f"p50 {p50:+.1f} ms, p99 {p99:+.1f} ms ({len(took)} calls)")
+
+    def drain(self) -> None:
+        """See ROWS."""
+        count = self._given.backlog
+        with self.database() as url, sinking(0) as sink:
+            uvloop.run(fill(url, FIRST, FIRST + count - 1))
+            seconds, cpu = self._drained(url, sink, count, 1)
+            stats = ask(sink, "stats")
+            self.say(
+                "drain",
+                f"{count / seconds:.0f}/s, {count / stats['requests']:.0f} events a request, {cpu / count * 1e6:.0f} µs CPU an event, "
+                f"{stats['doubles']} doubles",
+            )
+
+    def _drained(self, url: str, sink: str, count: int, processes: int) -> tuple[float, float]:
+        """Seconds from the first arrival to the last, and the CPU seconds of the collectors."""
+        have = ask(sink, "stats")["events"]
+        with ExitStack() as stack:
+            kind = "all" if self._postgres is None else "deliver"
+            pids = [stack.enter_context(serving(kind, url, sink))[1] for _ in range(processes)]
+            began = reach(sink, have + 1)
+            before = sum(map(cpu_seconds, pids))
+            end = reach(sink, have + count)
+            return end - began, sum(map(cpu_seconds, pids)) - before
+
+    def two(self) -> None:
+        """See ROWS."""
+        if self._postgres is None:
+            return
+        count = self._given.backlog // 2
+        figures: dict[int, list[float]] = {}
+        with self.database() as url, sinking(0) as sink:
+            for turn, processes in enumerate((1, 2, 1, 2)):
+                first = FIRST + turn * count
+                uvloop.run(fill(url, first, first + count - 1))
+                seconds, _ = self._drained(url, sink, count, processes)
+                figures.setdefault(processes, []).append(count / seconds)
+            one, both = (statistics.median(figures[processes]) for processes in (1, 2))
+            self.say("two", f"{both:.0f}/s over {one:.0f}/s: {both / one:.2f}")
+
+    def memory(self) -> None:
+        """See ROWS."""
+        count = self._given.million
+        with self.database() as url, sinking(0) as sink:
+            uvloop.run(fill(url, FIRST, FIRST + count - 1))
+            with serving("all", url, sink) as (_, pid):
+                reach(sink, min(count, 50_000))
+                status = Path(f"/proc/{pid}/status").read_text()
+                peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
+                self.say("memory", f"{peak:.0f} MB at most, backlog {count:,}")
+
+    def store(self) -> None:
+        """See ROWS."""
+
+        async def measure(url: str) -> None:
+            async with open_store(url, serving=True) as store:
+                await takes(store, 64, 4, "pending")
+                for batch in (50, 500):
+                    await drain(store, batch, 2, 8_000)
+                await drain(store, 500, 2, 1_000_000)
+                await claims(store, url, self._given.million)
+
+        with self.database() as url:
+            self.say("store", "")
+            uvloop.run(measure(url))
+
+
+def order(number: str, wait: bool) -> bytes:
+    """A Purchase as a shop posts it."""
+    body = json.dumps({
+        "cnct_tracking_id": "t", "event_name": "Purchase", "sendout_id": "s",
+        "attribution": {"meta_ctwa": {"ctwa_clid": "ARAkLkA8rmlFeiCktEJQ" * 5, "ad_id": "120210000000000000"}},
+        "payload": {"currency": "USD", "value": 99.97, "order_id": number, "content_ids": ["a", "b"], "num_items": 2},
+    })  # fmt: skip
+    prefer = "" if wait else "prefer: respond-async\r\n"
+    return (
+        f"POST /external/v1/businesses/{BUSINESS}/conversion_events HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\n{prefer}"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+async def call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> None:
+    """Post once on a connection that stays open."""
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 202")):
+        raise SystemExit(head.decode())
+    length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+    await reader.readexactly(length)
+
+
+async def paced(port: int, rate: float, seconds: float, connections: int) -> dict[str, int]:
+    """Post at an even rate; gives when each event was acknowledged (monotonic ns)."""
+    acknowledged: dict[str, int] = {}
+    run, began, total = secrets.token_hex(4), time.monotonic(), int(rate * seconds)
+    numbers = iter(range(total))
+
+    async def work() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in numbers:
+            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
+            name = f"{run}-{number}"
+            await call(reader, writer, order(name, wait=False))
+            acknowledged[name] = time.monotonic_ns()
+        writer.close()
+
+    await asyncio.gather(*(work() for _ in range(connections)))
+    return acknowledged
+
+
+async def callers(port: int, count: int, seconds: float) -> list[float]:
+    """Callers that wait for the verdict, one order after the other; gives how long each waited, in ms."""
+    took: list[float] = []
+    run, end = secrets.token_hex(4), time.monotonic() + seconds
+
+    async def work(which: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        number = 0
+        while (began := time.monotonic()) < end:
+            number += 1
+            await call(reader, writer, order(f"{run}-{which}-{number}", wait=True))
+            took.append((time.monotonic() - began) * 1000)
+        writer.close()
+
+    await asyncio.gather(*(work(which) for which in range(count)))
+    return took
+
+
+def main() -> None:
+    """Measure."""
+    told = "\n".join(f"  {name:10} {text}" for name, text in ROWS.items())
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=told, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rows", nargs="*", metavar="ROW", choices=[*ROWS, []])
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--backlog", type=int, default=100_000)
+    parser.add_argument("--million", type=int, default=1_000_000)
+    parser.add_argument("--engine", choices=("sqlite", "postgres"))
+    given = parser.parse_args()
+    print(f"load average {os.getloadavg()[0]:.1f} at the start")
+    with ExitStack() as stack:
+        for engine in (given.engine,) if given.engine else ("sqlite", "postgres"):
+            server = stack.enter_context(running_server()) if engine == "postgres" else None
+            bench = Bench(engine, server, given)
+            for row in given.rows or ROWS:
+                getattr(bench, row)()
+
+
+if __name__ == "__main__":
+    main()
