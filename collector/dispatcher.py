@@ -231,8 +231,8 @@ class Dispatcher:
         try:
             lease_ms = self._kit.limits.lease_ms
             for stored in await self._kit.outbox.claim(str(lane.name), most, lease_ms):
-                trigger: Trigger = "first" if stored.delivery.attempts == 1 else "scheduled"
-                claims.append(Claim(stored, trigger, began + lease_ms / 1000))
+                own: Trigger = "first" if stored.delivery.attempts == 1 else "scheduled"
+                claims.append(Claim(stored, stored.delivery.trigger or own, began + lease_ms / 1000))
                 self._kit.verdicts.here(stored.delivery.business_id, stored.delivery.id)
         finally:
             lane.backlog = len(claims) == most

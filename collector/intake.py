@@ -8,9 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from collector import delivery as journey
-from collector.consent import ruling
-from collector.delivery import Reason, State
+from collector import outset
 from collector.errors import NotFound
 from collector.event import Event, about, same_body
 from collector.match import Match
@@ -22,27 +20,13 @@ LEASE_MS = 60_000
 TRIES_MAX = 8
 
 
-class OpenChannel(Protocol):
-    """Where a business's events go, with its token readable."""
-
-    @property
-    def held(self) -> str | None:
-        """Why its lane stands still, or None."""
-
-
-class Directory(Protocol):
+class Directory(outset.Directory, Protocol):
     """What intake asks of the directory."""
 
     @property
     def version(self) -> int:
         """The version that everything below is of."""
         ...
-
-    def business(self, business_id: str) -> BusinessRow | None:
-        """The business, or None."""
-
-    def channel(self, business_id: str, channel: str) -> OpenChannel | None:
-        """Its channel, or None where it is not set up."""
 
     async def fresh(self) -> None:
         """Load again if the store holds a newer version."""
@@ -84,18 +68,6 @@ class Verdicts(Protocol):
         ...
 
 
-class Target(Protocol):
-    """What intake asks of a destination."""
-
-    @property
-    def takes_tests(self) -> bool:
-        """Whether a test event can be told from a live one there."""
-        ...
-
-    def lacks(self, event: Event) -> str | None:
-        """The ids that it needs and the event does not have."""
-
-
 class Intake:
     """Takes events. `mint` gives row ids that sort by time."""
 
@@ -105,7 +77,7 @@ class Intake:
         directory: Directory,
         lanes: Lanes,
         verdicts: Verdicts,
-        targets: Mapping[str, Target],
+        targets: Mapping[str, outset.Target],
         mint: Callable[[int], str],
         clock: Callable[[], int],
     ) -> None:
@@ -113,9 +85,9 @@ class Intake:
         self._directory = directory
         self._lanes = lanes
         self._verdicts = verdicts
-        self._targets = targets
         self._mint = mint
         self._clock = clock
+        self._outset = outset.Outset(directory, targets, clock)
 
     def channel_of(self, business: BusinessRow) -> str:
         """The channel through which a business's shop events leave. Raises NotFound (`channel_lookup`) when it is not set up."""
@@ -135,7 +107,7 @@ class Intake:
         `version` is the directory's when the caller was let in. Raises StaleDirectory when it changed meanwhile (nothing is stored:
         authenticate again and come back), Unavailable when it cannot be stored.
         """
-        delivery = self.first(candidate)
+        delivery = self._outset.delivery(candidate)
         held_slot = delivery.state == "pending" and self._lanes.reserve(delivery.lane)
         if held_slot:
             delivery = msgspec.structs.replace(delivery, state="sending", attempts=1, lease_ms=LEASE_MS)
@@ -170,52 +142,10 @@ class Intake:
         self._send(event, delivery, handed=False)
         return True
 
-    def first(self, candidate: Candidate) -> Delivery:
-        """The state in which an event starts; the reasons not to send it come in the order in which nothing can mend them."""
-        event = candidate.event
-        business = self._directory.business(event.business_id)
-        destination = business.destination if business else "meta"
-        channel = "connectly" if destination == "connectly" else event.channel
-        state, reason, error = self._first_state(candidate, business, destination, channel)
-        return Delivery(
-            business_id=event.business_id,
-            id=event.id,
-            destination=destination,
-            lane=str(journey.LaneName(destination, event.business_id, channel, event.source)),
-            state=state,
-            reason=reason,
-            revision=event.revision,
-            due_at=self._clock(),
-            deadline_at=journey.deadline(event.event_at),
-            error=error,
-        )
-
-    def _first_state(
-        self, candidate: Candidate, business: BusinessRow | None, destination: str, channel: str
-    ) -> tuple[State, Reason | None, str | None]:
-        event = candidate.event
-        if candidate.expired:
-            return "dead", "expired", "payload.event_time: older than 7 days"
-        if candidate.match.click is None:
-            return "unmatched", None, None
-        target = self._targets[destination]
-        if lacking := target.lacks(event):
-            return "dead", "no_click_id", f"{lacking}: the click lacks it, and {destination} needs it"
-        spoken = ruling(event.consent, bool(business and business.consent_required))
-        if spoken == "bury":
-            return "dead", "consent", None
-        if event.test and not (target.takes_tests and business and business.test_event_code):
-            return "dead", "test", None
-        if spoken == "hold":
-            return "held", "consent", None
-        opened = self._directory.channel(event.business_id, channel)
-        if opened is None or opened.held:
-            return "held", journey.hold_reason(opened.held if opened else "channel"), None
-        return "pending", None, None
-
     def _next(self, candidate: Candidate, standing: StoredEvent) -> Delivery:
         """The delivery of an event that goes on under its first id: attempt numbers continue."""
-        return msgspec.structs.replace(self.first(candidate), id=standing.event.id, attempts=standing.delivery.attempts)
+        first, attempts = self._outset.delivery(candidate), standing.delivery.attempts
+        return msgspec.structs.replace(first, id=standing.event.id, attempts=attempts)
 
     def _moves(self, delivery: Delivery) -> bool:
         """Whether a caller may wait for this delivery: a destination in trouble must not slow a checkout down."""
@@ -267,7 +197,8 @@ class Intake:
         self, candidate: Candidate, record: Record, standing: StoredEvent, revised: bool, wait_seconds: float | None
     ) -> Receipt | None:
         event = revision(standing.event, candidate.event, revised)
-        delivery = self._next(msgspec.structs.replace(candidate, event=event), standing)
+        again = msgspec.structs.replace(candidate, event=event)
+        delivery = msgspec.structs.replace(self._next(again, standing), trigger="corrected" if revised else None)
         waiting = wait_seconds is not None and self._moves(delivery)
         ticket = self._verdicts.expect(event.business_id, event.id, event.revision) if waiting else None
         write = self._ledger.correct if revised else self._ledger.release

@@ -39,7 +39,7 @@ def revised_delivery(standing: face.Delivery, d: face.Delivery, mark: str) -> Ro
     """For revise_deliveries: the fence first."""
     return (
         d.business_id, d.id, standing.state, standing.revision, standing.attempts, d.destination, d.lane, d.state, d.reason,
-        d.revision, d.attempts, d.due_at, d.deadline_at, d.reference, d.error, d.lease_ms, mark,
+        d.revision, d.attempts, d.due_at, d.deadline_at, d.reference, d.error, d.lease_ms, d.trigger, mark,
     )  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def stored_event(row: Sequence[Any]) -> face.StoredEvent:
         ),
         delivery=face.Delivery(
             business_id=row[0], id=row[1], destination=row[22], lane=row[23], state=row[24], reason=row[25], revision=row[26],
-            attempts=row[27], due_at=row[28], deadline_at=row[29], reference=row[30], error=row[31],
+            attempts=row[27], due_at=row[28], deadline_at=row[29], reference=row[30], error=row[31], trigger=row[32],
         ),
     )  # fmt: skip
 

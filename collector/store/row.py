@@ -127,7 +127,7 @@ class Delivery(Row, frozen=True, kw_only=True, gc=False):
 
     `lane` is `destination:business_id:channel:source`. `attempts` counts tries begun; it is also the fence: only the holder of the current number may
     settle. `lease_ms` is set, with the state `sending` and only then, where a row is inserted already claimed: the store's own clock makes
-    `lease_until` of it.
+    `lease_until` of it. `trigger` says why the next try (or this one) is made, where neither the event itself nor the schedule asked for it.
     """
 
     business_id: str
@@ -141,6 +141,7 @@ class Delivery(Row, frozen=True, kw_only=True, gc=False):
     due_at: int
     deadline_at: int
     lease_ms: int | None = None
+    trigger: Literal["manual", "corrected"] | None = None
     reference: str | None = None
     error: str | None = None
 

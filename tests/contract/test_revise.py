@@ -50,6 +50,22 @@ async def test_a_correction_replaces_the_body_under_the_same_id_and_goes_on_coun
     assert [row["revision"] for row in await store.ledger.event_records(SHOP, event.id)] == [1, 2]
 
 
+async def test_a_trigger_is_for_the_next_try_alone_and_survives_one_that_was_not_made(store: Store) -> None:
+    before = await refused(store)
+    event = revised(before.event)
+    again = delivery(event, revision=2, attempts=1, trigger="corrected")
+    assert await store.ledger.correct(before, event, again, record(event))
+    assert (await standing(store, event)).delivery.trigger == "corrected"
+    [claim] = await store.outbox.claim(again.lane, 1, 1000)
+    await store.outbox.release([claim], NOW)
+    [claim] = await store.outbox.claim(again.lane, 1, 1000)
+    assert (claim.delivery.attempts, claim.delivery.trigger) == (2, "corrected")
+    assert await store.outbox.settle([settlement(claim, "retrying", trigger="corrected")]) == [True]
+    assert (await standing(store, event)).delivery.trigger is None
+    [claim] = await store.outbox.claim(again.lane, 1, 1000)
+    assert (claim.delivery.attempts, claim.delivery.trigger) == (3, None)
+
+
 async def test_of_a_hundred_corrections_at_once_one_wins_and_only_its_body_and_record_stay(store: Store) -> None:
     before = await refused(store)
     events = [revised(before.event, digest=f"digest-{number}") for number in range(100)]

@@ -81,7 +81,7 @@ def test_rejected_and_another_body_is_corrected(shop: Shop) -> None:
     assert told(again)["X-Delivery-State"] == "delivered"
     assert again.headers["X-Event-Id"] == first.headers["X-Event-Id"]
     life = shop.life(again)
-    assert (life.state, life.revision, life.outcomes) == ("delivered", 2, ("rejected", "accepted"))
+    assert life == Life("delivered", None, 2, ("rejected", "accepted"), ("first", "corrected"))
     (old, new) = shop.entries()
     assert old[:2] + old[3:] == (False, "meta_forward", False, 1)
     assert new == Entry(True, duplicate=True, revision=2)

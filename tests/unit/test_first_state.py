@@ -9,8 +9,9 @@ from collector.attribution import Click
 from collector.delivery import Reason, State, deadline
 from collector.errors import NotFound
 from collector.event import Event
-from collector.intake import Intake, Target
+from collector.intake import Intake
 from collector.match import Match
+from collector.outset import Outset, Target
 from collector.receipt import Candidate
 from collector.store.face import BusinessRow
 from tests.unit.samples import BUSINESS, CLICK, NOW_MS, business
@@ -55,9 +56,13 @@ TARGETS: dict[str, Target] = {"meta": NeedsClickId(takes_tests=True), "connectly
 RUNNING = {"whatsapp": Channel(), "connectly": Channel()}
 
 
-def intake(row: BusinessRow | None, channels: dict[str, Channel]) -> Intake:
-    unused = cast("Any", None)  # the first state asks nobody else
-    return Intake(unused, Shops(row, channels), unused, unused, TARGETS, unused, lambda: NOW_MS + 5)
+def intake(row: BusinessRow, channels: dict[str, Channel]) -> Intake:
+    unused = cast("Any", None)  # where events leave is nobody else's business
+    return Intake(unused, Shops(row, channels), unused, unused, TARGETS, unused, lambda: NOW_MS)
+
+
+def outset(row: BusinessRow | None, channels: dict[str, Channel]) -> Outset:
+    return Outset(Shops(row, channels), TARGETS, lambda: NOW_MS + 5)
 
 
 def candidate(click: Click | None = CLICK, expired: bool = False, **changes: Any) -> Candidate:
@@ -132,13 +137,13 @@ def test_an_event_starts_in_the_state_that_its_matter_asks_for(
     state: State,
     reason: Reason | None,
 ) -> None:
-    found = intake(business(**row), channels).first(given)
+    found = outset(business(**row), channels).delivery(given)
     assert (found.state, found.reason) == (state, reason), matter
     assert (found.attempts, found.lease_ms, found.revision) == (0, None, 1)
 
 
 def test_a_business_that_is_gone_sends_nothing() -> None:
-    found = intake(None, RUNNING).first(candidate())
+    found = outset(None, RUNNING).delivery(candidate())
     assert (found.state, found.reason) == ("held", "channel")
 
 
@@ -151,14 +156,14 @@ def test_a_business_that_is_gone_sends_nothing() -> None:
     ],
 )
 def test_a_lane_is_one_destination_business_channel_and_source(destination: str, source: str, lane: str) -> None:
-    found = intake(business(destination=destination), RUNNING).first(candidate(source=source))
+    found = outset(business(destination=destination), RUNNING).delivery(candidate(source=source))
     assert (found.destination, found.lane) == (destination, lane)
     assert (found.business_id, found.id, found.due_at) == (BUSINESS, "1", NOW_MS + 5)
     assert found.deadline_at == deadline(NOW_MS)
 
 
 def test_what_the_click_lacks_is_named_with_its_rule() -> None:
-    found = intake(business(), RUNNING).first(candidate(TRACKED))
+    found = outset(business(), RUNNING).delivery(candidate(TRACKED))
     assert found.error == "ctwa_clid: the click lacks it, and meta needs it"
 
 

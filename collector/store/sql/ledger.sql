@@ -93,7 +93,7 @@ ON CONFLICT DO NOTHING;
 
 -- name: revise_deliveries
 -- rows: :business_id, :id, :old_state, :old_revision BIGINT, :old_attempts BIGINT, :destination, :lane, :state, :reason,
--- rows: :revision BIGINT, :attempts BIGINT, :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :mark
+-- rows: :revision BIGINT, :attempts BIGINT, :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :trigger, :mark
 -- A corrected or released event: fenced by what the caller saw; the mark tells which of several wrote it.
 UPDATE deliveries SET
     destination = each.destination,
@@ -107,6 +107,8 @@ UPDATE deliveries SET
     reference = each.reference,
     error = each.error,
     lease_until = (SELECT now_ms()) + each.lease_ms,
+    trigger = each.trigger,
+    trigger_number = each.attempts + CASE WHEN each.lease_ms IS NULL THEN 1 ELSE 0 END,
     mark = each.mark
 FROM each
 WHERE deliveries.business_id = each.business_id

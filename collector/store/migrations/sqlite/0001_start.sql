@@ -137,6 +137,8 @@ CREATE TABLE deliveries (
     lease_until INTEGER,                     -- set while sending, and only then: who settles asks for the lease, not for the state
     reference TEXT,
     error TEXT,
+    trigger TEXT,                           -- manual | corrected: why the try with this number is made
+    trigger_number INTEGER,
     mark TEXT,                              -- which call wrote this revision: of many corrections at once one wins, and knows it
     PRIMARY KEY (business_id, id),
     CHECK ((state = 'sending') = (lease_until IS NOT NULL))
@@ -206,7 +208,8 @@ SELECT
     e.cnct_tracking_id, e.sendout_id, e.ctwa_clid, e.ad_id, e.consent, e.custom_data, e.currency, e.value_micros,
     e.user_data, e.page_url, e.order_id, e.test, e.digest, e.revision,
     d.destination, d.lane, d.state, d.reason, d.revision AS delivery_revision, d.attempts, d.due_at, d.deadline_at,
-    d.reference, d.error
+    d.reference, d.error,
+    CASE WHEN d.trigger_number > d.attempts OR (d.trigger_number = d.attempts AND d.state = 'sending') THEN d.trigger END AS trigger
 FROM events AS e
 JOIN deliveries AS d ON d.business_id = e.business_id AND d.id = e.id;
 
