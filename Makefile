@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := $(wildcard collector tests e2e bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint snippet matrix bench lock
+.PHONY: help setup run test lint snippet matrix bench crash lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ bench: .venv/.ok ## measure durable acknowledgements and the store (minutes; nee
 	@$(BIN)/python -m bench.idle
 	@$(BIN)/python -m bench.ack
 	@$(BIN)/python -m bench.store
+
+crash: .venv/.ok ## kill a collector 200 times under load on each database, and compare (quarter of an hour)
+	@.ci/ensure-postgres
+	@$(BIN)/python -m tests.integration.campaign
 
 lock: .venv/.ok ## renew requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
