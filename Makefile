@@ -42,9 +42,10 @@ snippet: ## rebuild snippet/dist from snippet/cnct.js (needs node and npm)
 	@echo "snippet: building snippet/dist"
 	@cd snippet && npm ci --silent --no-audit --no-fund && npm run --silent build
 
-matrix: .venv/.ok ## delivery and cookies in Chromium, Firefox and WebKit (a quarter of an hour); writes its table into snippet/README.md
+matrix: .venv/.ok ## delivery, cookies and consent in real browsers of three engines (half an hour); writes its tables into snippet/README.md
 	@.ci/ensure-engines
 	@$(BIN)/python -m e2e.matrix --write
+	@$(BIN)/python -m e2e.trials --write
 
 bench: .venv/.ok ## measure durable acknowledgements and the store (minutes; needs wrk and strace)
 	@command -v wrk >/dev/null || .ci/apt-install wrk "it makes the load"

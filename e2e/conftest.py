@@ -156,6 +156,7 @@ def staged(directory: Path) -> Iterator[Stage]:
         shop.script_origins = f"{near} {far}"
         shop.tags = {
             "same": made["tag"],
+            "pending": made["tag"].replace("data-business", 'data-consent="pending" data-business'),
             "foreign": made["tag"].replace(near, far).replace("data-business", 'data-site="foreign" data-business'),
         }
         house.start()

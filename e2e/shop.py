@@ -16,6 +16,15 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{tit
 SCRIPTS = {
     "/page.js": "document.documentElement.dataset.ready = 'yes';",
     "/leave.js": "location.href = '/plain';",
+    "/spa.js": """
+        function draw() {
+          const sku = {'/spa/1': 'one', '/spa/2': 'two'}[location.pathname];
+          document.querySelector('h1').dataset.cnctProduct = sku;
+        }
+        function go(path) { history.pushState(0, '', path); draw(); }
+        addEventListener('popstate', draw);
+        draw();
+    """,
 }
 
 
@@ -47,16 +56,18 @@ class Shop:
                 *(Route(path, self._script) for path in SCRIPTS),
                 Route("/pay", self._pay, methods=["POST"]),
                 Route("/leave", self._leave),
+                Route("/spa/{rest:path}", self._single_page),
+                Route("/ask/product/{sku}", self._product),
                 Route("/product/{sku}", self._product),
                 Route("/{rest:path}", self._plain),
             ]
         )
 
     def tag(self, request: Request) -> str:
-        """The script tag; `?site=foreign` in the page's path chooses the collector on another site."""
-        return self.tags[
-            "foreign" if "/foreign" in request.url.path or request.cookies.get("site") == "foreign" else "same"
-        ]
+        """The script tag: below `/ask` consent is pending; the cookie `site=foreign` chooses the collector on another site."""
+        if request.url.path.startswith("/ask/"):
+            return self.tags["pending"]
+        return self.tags["foreign" if request.cookies.get("site") == "foreign" else "same"]
 
     async def _plain(self, request: Request) -> Response:
         return self._page(request, "Welcome")
@@ -77,6 +88,10 @@ class Shop:
         """A page that is left in the same tick in which the snippet ran."""
         tag = self.tag(request).replace("async ", "")
         return self._page(request, "Leaving", f'{tag}<script src="/leave.js"></script>', tagged=False)
+
+    async def _single_page(self, request: Request) -> Response:
+        """A shop that changes its address and redraws itself."""
+        return self._page(request, "Single page", '<script src="/spa.js"></script>')
 
     async def _script(self, request: Request) -> Response:
         return Response(SCRIPTS[request.url.path], media_type="text/javascript")

@@ -3,6 +3,7 @@
 //   node build.mjs            write dist/
 //   node build.mjs --check    fail unless dist/ is what the sources give, byte for byte
 //   node build.mjs --sizes    print what each file weighs
+//   node build.mjs --release  keep this build in dist/released, where the collector serves it under its hash for good
 
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -69,10 +70,20 @@ function write({ plain, packed }) {
   for (const [name, bytes] of Object.entries({ ...plain, ...packed })) writeFileSync(dist(name), bytes);
 }
 
+// A release stays reachable under its hash for good: shops pin it with Subresource Integrity.
+function release({ plain, packed }) {
+  const { hash } = JSON.parse(plain['manifest.json']);
+  mkdirSync(dist('released'), { recursive: true });
+  for (const [name, bytes] of Object.entries({ 'cnct.js': plain['cnct.js'], ...packed })) {
+    writeFileSync(dist(`released/${name.replace('cnct.', `cnct.${hash}.`)}`), bytes);
+  }
+}
+
 const [task] = process.argv.slice(2);
 try {
   if (task === '--sizes') sizes();
   else if (task === '--check') check(build());
+  else if (task === '--release') release(build());
   else write(build());
 } catch (error) {
   console.error(error.message);

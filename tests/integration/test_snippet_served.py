@@ -63,3 +63,19 @@ def test_head_and_no_post(house: House) -> None:
     answer = house.client.head("/cnct.js", headers={"Accept-Encoding": "identity"})
     assert (answer.status_code, answer.content) == (200, b"")
     assert house.client.post("/cnct.js").status_code == 405
+
+
+def test_a_released_script_stays_where_it_was(house: House) -> None:
+    """A shop that pinned a release keeps it, byte for byte, over every upgrade of the collector."""
+    released = sorted((snippet_directory() / "released").glob("*.js"))
+    assert released
+    for path in released:
+        script = path.read_bytes()
+        digest = hashlib.sha256(script).hexdigest()[:12]
+        assert path.name == f"cnct.{digest}.js"
+        status, headers, body = raw(house, f"/{path.name}", "identity")
+        assert (status, body) == (200, script)
+        assert headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert headers["etag"] == f'"{digest}"'
+        assert raw(house, f"/{path.name}", "br")[1]["content-encoding"] == "br"
+        assert gzip.decompress(raw(house, f"/{path.name}", "gzip")[2]) == script

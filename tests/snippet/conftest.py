@@ -55,7 +55,7 @@ def served() -> Iterator[Recorder]:
 def recorder(served: Recorder) -> Iterator[Recorder]:
     """The collector, with nothing recorded and nothing planned."""
     served.posts, served.others, served.answers, served.pages = [], [], [], {}
-    served.policy, served.sets_cookies = "", True
+    served.policy, served.sets_cookies, served.replay = "", True, None
     served.released.clear()
     yield served
     served.released.set()

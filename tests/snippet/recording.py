@@ -57,6 +57,7 @@ class Recorder:
     pages: dict[str, str] = field(default_factory=dict)
     policy: str = ""
     sets_cookies: bool = True
+    replay: Callable[[Post], Response] | None = None
     port: int = 0
     released: threading.Event = field(default_factory=threading.Event)
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -122,6 +123,8 @@ class Recorder:
         return response
 
     async def _answer(self, post: Post, planned: int | str) -> Response:
+        if self.replay is not None:
+            return self.replay(post)
         if planned == "hang":
             await asyncio.to_thread(self.released.wait, PATIENCE_SECONDS)
         elif planned == "html":
