@@ -257,7 +257,21 @@ class Dispatcher:
             self._kit.counters.expired += count
             if count < CHORE_ROWS:
                 break
+        await self._release_forgotten()
         self._chores_at = self._kit.monotonic() + self._kit.limits.chores_seconds
+
+    async def _release_forgotten(self) -> None:
+        """Release what is held though its channel runs: a process ended between the two."""
+        held = await self._kit.outbox.held_lanes()
+        if held:
+            await self._kit.directory.refresh()  # newer than what was just read
+        for text in held:
+            lane = self._lane(text)
+            if lane is None or not self._holds.forgotten(lane.name):
+                continue
+            account = self._kit.directory.channel(lane.name.business_id, lane.name.channel)
+            if account is not None and not account.held:
+                await self._kit.outbox.resume(lane.name.business_id, lane.name.channel, lane.name.prefix)
 
     async def _rescue(self) -> float:
         """Take what a dead process had in hand. Where no other process can be sending, at the start that is everything that is leased."""

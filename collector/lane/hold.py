@@ -16,7 +16,7 @@ PROBE_SECONDS_MAX: Final = 3600.0
 
 
 class _Hold:
-    """A channel that is held (`standing`), or was and has not proved itself since.
+    """A channel that is held (`standing`), or was since `lifted_at` and has not `proved` itself since.
 
     `name` is any of its lanes'. `committed`: the store knows, so that a directory read from now on tells whether it was resumed.
     """
@@ -26,6 +26,8 @@ class _Hold:
         self.reason: HoldReason = "channel"
         self.standing = False
         self.committed = False
+        self.proved = False
+        self.lifted_at = 0.0
         self.probes = 0
         self.probe_at = 0.0
 
@@ -34,7 +36,7 @@ class Holds:
     """The held channels of this process. Each is held in the store too: there its deliveries wait, and there it is resumed.
 
     A hold ends when the store says that the channel runs again (a new token, the command `channel resume`), or by a probe: after a minute, then
-    ever more rarely up to once an hour, the channel is resumed and a single event tried.
+    ever more rarely up to once an hour, a single event is tried; when it goes well the others follow.
     """
 
     def __init__(
@@ -57,14 +59,19 @@ class Holds:
     def unproven(self, name: LaneName) -> bool:
         """Whether the channel was held and has not proved itself since: one event at a time."""
         hold = self._holds.get(name.prefix)
-        return hold is not None and not hold.standing
+        return hold is not None and not hold.standing and not hold.proved
+
+    def forgotten(self, name: LaneName) -> bool:
+        """Whether nobody here holds the channel or is trying it: what the store still keeps back was left so by a process that ended."""
+        hold = self._holds.get(name.prefix)
+        return hold is None or (not hold.standing and self._monotonic() - hold.lifted_at > PROBE_SECONDS)
 
     def place(self, name: LaneName, reason: HoldReason, committed: bool = False) -> None:
         """Hold the channel, at once for this process; `commit` tells the store, unless it is the store that says so."""
         hold = self._holds.setdefault(name.prefix, _Hold(name))
         if hold.standing:
             return
-        hold.standing, hold.committed, hold.reason = True, committed, reason
+        hold.standing, hold.committed, hold.proved, hold.reason = True, committed, False, reason
         hold.probe_at = self._monotonic() + min(PROBE_SECONDS * 2**hold.probes, PROBE_SECONDS_MAX)
         LOG.warning("channel held", extra={"business_id": name.business_id, "channel": name.channel, "reason": reason})
         self._wake()
@@ -72,9 +79,10 @@ class Holds:
     def prove(self, name: LaneName) -> None:
         """An event of the channel was accepted, or refused for what it is."""
         hold = self._holds.get(name.prefix)
-        if hold is not None and not hold.standing:
-            del self._holds[name.prefix]
+        if hold is not None and not hold.standing and not hold.proved:
+            hold.proved = True
             LOG.warning("channel runs again", extra={"business_id": name.business_id, "channel": name.channel})
+            self._wake()
 
     async def commit(self, name: LaneName) -> None:
         """Hold the channel in the store, with all that waits on it. May be repeated."""
@@ -84,16 +92,23 @@ class Holds:
             hold.committed = True
 
     async def review(self) -> float:
-        """Write what is not written, lift what was resumed, probe what is due. Returns the seconds until the next probe."""
+        """Write what is not written, release what has proved itself, lift what was resumed, probe what is due.
+
+        Returns the seconds until the next probe.
+        """
         for hold in list(self._holds.values()):
             if hold.standing and not hold.committed:
                 await self.commit(hold.name)
+            elif hold.proved:
+                await self._outbox.resume(hold.name.business_id, hold.name.channel, hold.name.prefix)
+                if hold.proved:  # and was not held again meanwhile
+                    del self._holds[hold.name.prefix]
         committed = [hold for hold in self._holds.values() if hold.standing and hold.committed]
         await self._directory.refresh()
         for hold in committed:
             account = self._directory.channel(hold.name.business_id, hold.name.channel)
             if account is not None and not account.held:
-                hold.standing = False
+                hold.standing, hold.lifted_at = False, self._monotonic()
         now = self._monotonic()
         for hold in [each for each in self._holds.values() if each.standing and each.probe_at <= now]:
             await self._probe(hold)
@@ -102,9 +117,9 @@ class Holds:
     async def _probe(self, hold: _Hold) -> None:
         hold.probes += 1
         try:
-            await self._outbox.resume(hold.name.business_id, hold.name.channel, hold.name.prefix)
+            await self._outbox.probe(hold.name.business_id, hold.name.channel, hold.name.prefix)
             await self._directory.refresh()
         except Unavailable:
             hold.probe_at = self._monotonic() + PROBE_SECONDS
             raise
-        hold.standing = False
+        hold.standing, hold.lifted_at = False, self._monotonic()

@@ -209,7 +209,18 @@ class Outbox(Protocol):
         ...
 
     async def resume(self, business_id: str, channel: str, lane_prefix: str) -> int:
-        """Undo `hold`: the channel runs, held(token, permission, dataset, channel) deliveries are pending and due now."""
+        """Undo `hold`: the channel runs, held(token, permission, dataset, channel) deliveries are pending and due now.
+
+        Called again after a crash in between, it moves the rest.
+        """
+        ...
+
+    async def probe(self, business_id: str, channel: str, lane_prefix: str) -> None:
+        """The channel runs, and one of its held deliveries is due now; the rest waits for what becomes of that one."""
+        ...
+
+    async def held_lanes(self) -> list[str]:
+        """Lanes with deliveries that are held for their channel's sake (not for consent or an unknown fate). Cheap at any backlog."""
         ...
 
     async def states(self, ids: list[tuple[str, str]]) -> list[Delivery]:

@@ -99,6 +99,16 @@ class SqlOutbox:
         rest = Step("resume", {"business_id": business_id, "limit": CHUNK, **lane_range(lane_prefix)})
         return await move(self._writer, [mark, Step("raise_version")], rest)
 
+    async def probe(self, business_id: str, channel: str, lane_prefix: str) -> None:
+        """See face.Outbox.probe."""
+        mark = Step("mark_channel", {"business_id": business_id, "channel": channel, "reason": None})
+        one = Step("resume", {"business_id": business_id, "limit": 1, **lane_range(lane_prefix)})
+        await self._writer.transact([mark, Step("raise_version"), one], exclusive=True)
+
+    async def held_lanes(self) -> list[str]:
+        """See face.Outbox.held_lanes."""
+        return [row[0] for row in await read(self._engine, "held_lanes")]
+
     async def states(self, ids: list[tuple[str, str]]) -> list[face.Delivery]:
         """See face.Outbox.states."""
         found = await read(self._engine, "states", {"rows": ids})

@@ -194,6 +194,21 @@ async def test_a_hold_stops_one_channel_and_its_undoing_sends_it_again(store: St
     assert (await store.directory.snapshot()).channels[0].held is None
 
 
+async def test_a_probe_releases_one_delivery_and_the_rest_is_found_again(store: Store) -> None:
+    await store.directory.put_channel(channel())
+    for _ in range(3):
+        await stored(store)
+    await stored(store, purchase(channel="website"), "held", reason="consent")
+    await store.outbox.hold(SHOP, "whatsapp", f"meta:{SHOP}:whatsapp:", "token")
+    assert await store.outbox.held_lanes() == [lane()]
+    await store.outbox.probe(SHOP, "whatsapp", f"meta:{SHOP}:whatsapp:")
+    assert (await store.directory.snapshot()).channels[0].held is None
+    assert len(await store.outbox.claim(lane(), 10, 1000)) == 1
+    assert await store.outbox.held_lanes() == [lane()]
+    assert await store.outbox.resume(SHOP, "whatsapp", f"meta:{SHOP}:whatsapp:") == 2
+    assert await store.outbox.held_lanes() == []
+
+
 async def test_states_are_told_for_exactly_the_pairs_asked_for(store: Store) -> None:
     row = await stored(store)
     assert await store.outbox.states([(SHOP, row.event.id), (OTHER, row.event.id), (SHOP, "unknown")]) == [row.delivery]

@@ -66,6 +66,11 @@ class Signals(SqlOutbox):
             raise self.troubles.pop(0)
         return await super().resume(business_id, channel, lane_prefix)
 
+    async def probe(self, business_id: str, channel: str, lane_prefix: str) -> None:
+        if self.troubles:
+            raise self.troubles.pop(0)
+        await super().probe(business_id, channel, lane_prefix)
+
     async def release(self, claims: list[face.StoredEvent], due_at: int) -> None:
         await super().release(claims, due_at)
         await self._tell()

@@ -150,6 +150,29 @@ async def test_a_hold_that_another_process_placed_is_probed_here_too(house: Hous
     assert await house.states() == {"delivered": 1}
 
 
+async def test_what_a_process_left_held_when_it_ended_is_released(house: House, dispatcher: Dispatcher) -> None:
+    """Deliveries are moved a bounded number at a time: the channel may run already while some are held still."""
+    await revoke(house)
+    await house.take_many(5)
+    await house.until(lambda states: states == {"held(token)": 5})
+    await house.rest()
+    await mend(house)
+    await house.outbox.probe(SHOP, "whatsapp", f"meta:{SHOP}:whatsapp:")
+    dispatcher._holds._holds.clear()  # as after a start
+    await house.live_through(90, 5)
+    assert await house.states() == {"delivered": 5}
+
+
+async def test_what_is_held_while_its_channel_is_held_stays_so(house: House, dispatcher: Dispatcher) -> None:
+    await revoke(house)
+    await house.take_many(5)
+    await house.until(lambda states: states == {"held(token)": 5})
+    await house.sandbox.forget()
+    await house.live_through(50, 5)
+    assert await house.states() == {"held(token)": 5}
+    assert await house.sandbox.requests() == []
+
+
 async def test_a_hold_from_before_the_start_is_probed_too(house: House, outbound: Outbound) -> None:
     await house.outbox.hold(SHOP, "whatsapp", f"meta:{SHOP}:whatsapp:", "permission")
     await house.directory.refresh()

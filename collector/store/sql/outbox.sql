@@ -196,6 +196,23 @@ FROM held
 WHERE deliveries.business_id = held.business_id AND deliveries.id = held.id AND deliveries.business_id = :business_id
 RETURNING 1;
 
+-- name: held_lanes
+-- Lanes of which a channel's hold keeps something back: a skip scan, as for those that are due.
+WITH RECURSIVE lanes (lane) AS (
+    SELECT min(d.lane) FROM deliveries AS d WHERE d.state = 'held'
+    UNION ALL
+    SELECT (SELECT min(d.lane) FROM deliveries AS d WHERE d.state = 'held' AND d.lane > lanes.lane)
+    FROM lanes
+    WHERE lanes.lane IS NOT NULL
+)
+SELECT lanes.lane
+FROM lanes
+WHERE lanes.lane IS NOT NULL AND EXISTS (
+    SELECT 1
+    FROM deliveries AS d
+    WHERE d.state = 'held' AND d.lane = lanes.lane AND d.reason IN ('token', 'permission', 'dataset', 'channel')
+);
+
 -- name: states
 -- rows: :business_id, :id
 SELECT

@@ -152,7 +152,7 @@ CREATE TABLE deliveries (
 -- Each predicate is repeated word for word by the statement that it serves, or the index is not used.
 CREATE INDEX deliveries_due ON deliveries (lane, due_at) WHERE state IN ('pending', 'retrying');
 CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state = 'sending';
-CREATE INDEX deliveries_held ON deliveries (lane) WHERE state = 'held';
+CREATE INDEX deliveries_held ON deliveries (lane, reason) WHERE state = 'held';
 -- (In the order of the alphabet, dead and delivered come first: a list of four states costs SQLite a table for every row.)
 CREATE INDEX deliveries_deadline ON deliveries (deadline_at) WHERE state > 'delivered' AND state <> 'sending';
 
