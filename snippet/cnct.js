@@ -11,7 +11,7 @@
  *
  * Each shopper pays for each byte: hence map where others write forEach, and an order of sections that packs well.
  */
-(() => {
+try { (() => {
   const stub = window.cnct || 0;
   if (stub.version) return; // the tag stands on the page twice
 
@@ -79,7 +79,7 @@
   const consent = () => navigator.globalPrivacyControl ? 'denied' : settings.consent;
   // Undecided visitors are waited for; a collector that hangs is not, see look.
   const tellRef = () => consent() != 'pending' && waiting.splice(0).map(callback => guard(callback)(hasContext() && (ref || cookie('_ref')) || null));
-  const hasContext = () => consent() != 'denied' && (landing || ref || cookie('_ref') || items()[0]);
+  const hasContext = () => consent() != 'denied' && (ref || landing || cookie('_ref') || items()[0]);
   const cookie = suffix => (document.cookie.match(`(^|; )${settings.cookie + suffix}=([^;]+)`) || 0)[2];
   // A collector on another site cannot set cookies here, so we write down what it answers.
   const setCookies = (ref, token, seconds) => {
@@ -103,7 +103,7 @@
     const text = JSON.stringify(Object.assign({ consent: consent(), token: cookie('') }, body));
     const settle = guard((response, answer = {}) => {
       const { status } = response;
-      log(text, status ? status + ' ' + response.headers.get('x-collector-reason') : response + '');
+      log(text, status ? status + ' ' + response.headers.get('x-collector-reason') : `${response}`);
       if (answer.ref && hasContext()) setCookies(ref = answer.ref, answer.token, answer.max_age);
       if (/429|^5/.test(status || 5)) busy[key] = 0; // no answer counts as 5xx
       else drop(key), flush();
@@ -125,7 +125,8 @@
     const text = JSON.stringify([`b/${settings.business}/${path}`, body]);
     const list = items();
     const index = +(consent() == 'pending');
-    if (!hasContext() || list[19] || (list + text).length > 16e3) return log('not sent', text);
+    // A view that is too large must not cost the landing that it came with.
+    if (!hasContext() || list[19] || (list + text)[16e3]) return body.view ? add(path, body, delete body.view) : log('not sent', text);
     try {
       stores[index][key] = text;
     } catch (error) {
@@ -236,6 +237,6 @@
   (stub.q || []).map(words => take(...words));
   (window.cnct = (...words) => { take(...words); start({}); }).version = 1;
   'DOMContentLoaded visibilitychange pagehide pageshow online'.split(' ').map(type => addEventListener(type, start, 1));
-  guard(() => log('cnct', JSON.stringify(settings), consent()))();
+  log('cnct', JSON.stringify(settings), consent());
   start({});
-})();
+})(); } catch (error) { /* the page has replaced what every script needs, or the browser is older than all of it */ }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import BrowserContext, Page
 
-from tests.snippet.conftest import CLICK, NEAR, SHOP, Shop, Watch, cookies, storage
+from tests.snippet.conftest import CLICK, NEAR, SHOP, Shop, Watch, cookies, json_ld, storage
 from tests.snippet.recording import BUSINESS, Recorder, ref_of
 
 
@@ -110,6 +110,23 @@ def test_a_value_of_100_kilobytes_disturbs_nobody(page: Page, shop: Shop, watch:
     assert page.title() == "/plain"
     assert watch.complaints == []
     assert storage(page) == [], "more than the outbox may hold"
+
+
+def test_a_view_of_100_kilobytes_does_not_cost_the_landing(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch
+) -> None:
+    large = json_ld({"@type": "Product", "sku": "x" * 100_000})
+    shop.page("/large", large)
+    page.goto(shop.url(f"/large?{CLICK}"))
+    [body] = recorder.wait_for("landing")
+    assert (body["query"], "view" in body) == (CLICK, False)
+    page.wait_for_function("document.cookie.includes('cnct_ref=')")
+    for call in ("'view', {content_ids: [x]}", "'track', 'AddToCart', {name: x}", "'link', 'cart_token', x"):
+        page.evaluate(f"const x = 'x'.repeat(100_000); cnct({call})")
+    watch.settle()
+    assert watch.sent == ["landing"]
+    assert storage(page) == []
+    assert watch.complaints == []
 
 
 def test_leaving_in_the_same_tick_loses_nothing(
