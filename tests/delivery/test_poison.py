@@ -1,5 +1,6 @@
 """One bad event makes Graph refuse them all: the good arrive once, the bad are buried with Meta's words, and the search is short."""
 
+import asyncio
 import math
 from typing import Any
 
@@ -25,15 +26,13 @@ async def strict(house: House) -> None:
 async def backlog(house: House, count: int, bad: set[int], click: str | None = None) -> None:
     """So many events wait in the store; `bad` are the positions of the poison, each with a click id of its own."""
     house.employ(Outbound())  # takes without sending: it never starts
-    for number in range(count):
-        ctwa_clid = (click or f"{BAD}{number}") if number in bad else GOOD
-        await house.take(leased=False, click=Click(ctwa_clid=ctwa_clid))
+    clicks = [(click or f"{BAD}{number}") if number in bad else GOOD for number in range(count)]
+    await asyncio.gather(*(house.take(leased=False, click=Click(ctwa_clid=each)) for each in clicks))
 
 
 async def work_off(house: House, outbound: Outbound) -> Dispatcher:
     dispatcher = house.employ(outbound)
     await dispatcher.start()
-    await house.until(lambda states: not set(states) & {"pending", "sending"})
     await house.rest()
     return dispatcher
 
@@ -44,29 +43,35 @@ def places(count: int, poison: int) -> list[set[int]]:
     return [
         set(range(poison)),
         set(range(count - poison, count)),
-        {count // 2 + index for index in range(poison)},
+        {(count - poison) // 2 + index for index in range(poison)},
         spread,
     ]
 
 
-@pytest.mark.parametrize("count", [10, 100])
-@pytest.mark.parametrize("poison", [1, 3])
-@pytest.mark.parametrize("place", range(4))
+MATRIX = [
+    (count, poison, place) for count, poison in [(10, 1), (10, 3), (100, 1), (100, 3), (100, 10)] for place in range(4)
+]
+MATRIX += [(10, 10, 0), (1000, 1, 1), (1000, 3, 2), (1000, 10, 3)]
+
+
+@pytest.mark.parametrize(("count", "poison", "place"), MATRIX)
 async def test_the_poison_is_found_and_the_rest_delivered_once(
     house: House, outbound: Outbound, count: int, poison: int, place: int
 ) -> None:
     bad = places(count, poison)[place]
+    assert len(bad) == poison
     await strict(house)
     await backlog(house, count, bad)
     dispatcher = await work_off(house, outbound)
-    assert await house.states() == {"delivered": count - len(bad), "dead(rejected)": len(bad)}
-    good = [f"order-{number + 1}" for number in range(count) if number not in bad]
-    assert sorted(await house.sandbox.accepted()) == sorted(good)
-    for number in bad:
-        delivery = (await house.deliveries())[f"order-{number + 1}"]
-        assert "Invalid Ctwa Clid" in (delivery.error or "")
-    extra = len(await house.sandbox.requests()) - 1
-    assert extra <= 2 * len(bad) * math.ceil(math.log2(count)) + 1
+    deliveries = await house.deliveries()
+    buried = {name: each.error or "" for name, each in deliveries.items() if each.state == "dead"}
+    assert buried.keys() == {f"order-{number + 1}" for number in bad}
+    assert all("Invalid Ctwa Clid" in words for words in buried.values())
+    assert {each.state for name, each in deliveries.items() if name not in buried} <= {"delivered"}
+    assert sorted(await house.sandbox.accepted()) == sorted(deliveries.keys() - buried.keys())
+    requests = await house.sandbox.requests()
+    assert str(requests[0]["body"]).count("event_name") == count
+    assert len(requests) - 1 <= 2 * poison * math.ceil(math.log2(count)) + 1
     assert {attempt.attempt.number for attempt in house.outbox.settlements} == {1}
     await dispatcher.stop(5)
 
@@ -183,6 +188,27 @@ def test_refused_clicks_are_bounded_and_forgotten_in_order() -> None:
     assert [clicks.recall("meta", name, 1) for name in ("a", "b", "c", None)] == [refused, None, refused, None]
     assert clicks.recall("another dataset", "a", 1) is None
     assert clicks.recall("meta", "a", 24 * 3_600_000) is None
+
+
+async def test_poison_that_is_known_costs_full_batches_no_request(house: House, dispatcher: Dispatcher) -> None:
+    """Ten clicks that Meta has refused before, and five events that it never takes, among a hundred."""
+    await strict(house)
+    for number in range(10):
+        await (await house.take(click=Click(ctwa_clid=f"{BAD}{number}"))).wait(20)
+    assert await house.states() == {"dead(rejected)": 10}
+    await house.sandbox.forget()
+    clicks = [f"{BAD}{number // 10}" if number % 10 == 7 else GOOD for number in range(100)]
+    names = ["Lead" if number % 20 == 3 else "Purchase" for number in range(100)]
+    await asyncio.gather(
+        *(house.take(click=Click(ctwa_clid=click), event_name=name) for click, name in zip(clicks, names, strict=True))
+    )
+    await house.rest()
+    assert await house.states() == {"dead(rejected)": 25, "delivered": 85}
+    bodies = [str(request["body"]) for request in await house.sandbox.requests()]
+    assert sum(body.count("event_name") for body in bodies) == 85
+    assert BAD not in "".join(bodies)
+    facts = dispatcher.facts()
+    assert (facts["not_sent"], facts["bisections"]) == (15, 0)
 
 
 async def test_what_meta_surely_refuses_costs_no_request_and_spoils_no_batch(house: House, outbound: Outbound) -> None:
