@@ -13,13 +13,16 @@ from collector.store.row import (
     ChannelRow,
     Delivery,
     DirectorySnapshot,
+    Found,
     KeyRow,
     Landing,
     LaneDue,
     Link,
     LinkKind,
+    Page,
     Record,
     Row,
+    Search,
     Settlement,
     StoredEvent,
     StoredLanding,
@@ -35,6 +38,7 @@ __all__ = [
     "Delivery",
     "Directory",
     "DirectorySnapshot",
+    "Found",
     "KeyRow",
     "Landing",
     "LaneDue",
@@ -42,8 +46,10 @@ __all__ = [
     "Link",
     "LinkKind",
     "Outbox",
+    "Page",
     "Record",
     "Row",
+    "Search",
     "Settlement",
     "StaleDirectory",
     "StoredEvent",
@@ -221,6 +227,21 @@ class Outbox(Protocol):
 
     async def held_lanes(self) -> list[str]:
         """Lanes with deliveries that are held for their channel's sake (not for consent or an unknown fate). Cheap at any backlog."""
+        ...
+
+    async def count(self, business_id: str) -> int:
+        """How many deliveries the business has."""
+        ...
+
+    async def search(self, search: Search, after: str, limit: int) -> Page:
+        """Look at the next `limit` deliveries of the business behind this id: bounded by what is looked at, not by what is found."""
+        ...
+
+    async def replay(self, standing: StoredEvent, event: Event, delivery: Delivery) -> bool:
+        """Begin again with an event that was dead, delivered, or held: the same id and revision, attempt numbers go on.
+
+        `event` may have its click found, or be a test by now. Fenced like `Ledger.correct`; replaces its waits by none.
+        """
         ...
 
     async def states(self, ids: list[tuple[str, str]]) -> list[Delivery]:

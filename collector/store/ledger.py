@@ -51,6 +51,29 @@ async def read(engine: Engine, name: str, params: Params | None = None) -> Rows:
         raise Unavailable(str(error)) from error
 
 
+async def revise(
+    writer: Writer,
+    standing: face.StoredEvent,
+    event: Event,
+    delivery: face.Delivery,
+    record: face.Record | None = None,
+    waits: tuple[face.Wait, ...] = (),
+) -> bool:
+    """Write the event and its delivery over what stands, while it still stands as `standing` says; True for the one who did."""
+    mark = token_hex(8)
+    marked = (event.business_id, event.id, mark)
+    slots = (
+        (columns.revised_delivery(standing.delivery, delivery, mark),),
+        (columns.revised_event(event, mark),),
+        () if record is None else ((*columns.record(record), mark),),
+        (marked,),
+        tuple((event.business_id, event.id, wait.kind, wait.id, mark) for wait in waits),
+        (marked,),
+    )
+    key = (event.business_id, event.id, mark)
+    return cast(bool, await writer.submit(REVISE, key, slots, source=event.source))
+
+
 class SqlLedger:
     """face.Ledger on an engine and a writer."""
 
@@ -92,7 +115,7 @@ class SqlLedger:
         waits: tuple[face.Wait, ...] = (),
     ) -> bool:
         """See face.Ledger.correct."""
-        return await self._revise(standing, event, delivery, record, waits)
+        return await revise(self._writer, standing, event, delivery, record, waits)
 
     async def release(
         self,
@@ -103,28 +126,7 @@ class SqlLedger:
         waits: tuple[face.Wait, ...] = (),
     ) -> bool:
         """See face.Ledger.release."""
-        return await self._revise(standing, event, delivery, record, waits)
-
-    async def _revise(
-        self,
-        standing: face.StoredEvent,
-        event: Event,
-        delivery: face.Delivery,
-        record: face.Record | None,
-        waits: tuple[face.Wait, ...],
-    ) -> bool:
-        mark = token_hex(8)
-        marked = (event.business_id, event.id, mark)
-        slots = (
-            (columns.revised_delivery(standing.delivery, delivery, mark),),
-            (columns.revised_event(event, mark),),
-            () if record is None else ((*columns.record(record), mark),),
-            (marked,),
-            tuple((event.business_id, event.id, wait.kind, wait.id, mark) for wait in waits),
-            (marked,),
-        )
-        key = (event.business_id, event.id, mark)
-        return cast(bool, await self._writer.submit(REVISE, key, slots, source=event.source))
+        return await revise(self._writer, standing, event, delivery, record, waits)
 
     async def land(self, landing: face.Landing, version: int) -> None:
         """See face.Ledger.land."""

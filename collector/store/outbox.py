@@ -1,10 +1,13 @@
 """The Outbox over any engine: what the dispatcher asks. Settlements share the writer's commits."""
 
+import msgspec
+
 from collector.delivery import Reason, State
 from collector.errors import InvalidField
+from collector.event import Event
 from collector.store import columns, face
 from collector.store.engine import Engine, Params, Rows, Step
-from collector.store.ledger import read
+from collector.store.ledger import read, revise
 from collector.store.writer import Kind, Writer
 
 CHUNK = 10_000
@@ -108,6 +111,30 @@ class SqlOutbox:
     async def held_lanes(self) -> list[str]:
         """See face.Outbox.held_lanes."""
         return [row[0] for row in await read(self._engine, "held_lanes")]
+
+    async def count(self, business_id: str) -> int:
+        """See face.Outbox.count."""
+        return int((await read(self._engine, "delivery_count", {"business_id": business_id}))[0][0])
+
+    async def search(self, search: face.Search, after: str, limit: int) -> face.Page:
+        """See face.Outbox.search."""
+        if search.id is None:
+            page = {"business_id": search.business_id, "after": after, "limit": limit}
+            [(last, looked_at)] = await read(self._engine, "search_page", page)
+        else:
+            # What an id begins with is less than it, and next to nothing lies between.
+            after, last, looked_at = search.id[:-1], search.id, 1
+        if last is None:
+            return face.Page(found=(), looked_at=0, last=None)
+        flags = {"any_state": int(search.id is not None), "delivered": int(search.delivered)}
+        given = msgspec.structs.asdict(search) | flags | {"after": after, "last": last}
+        found = await read(self._engine, "search", given)
+        rows = tuple(face.Found(standing=columns.stored_event(row), sent=row[33]) for row in found)
+        return face.Page(found=rows, looked_at=looked_at, last=last)
+
+    async def replay(self, standing: face.StoredEvent, event: Event, delivery: face.Delivery) -> bool:
+        """See face.Outbox.replay."""
+        return await revise(self._writer, standing, event, delivery)
 
     async def states(self, ids: list[tuple[str, str]]) -> list[face.Delivery]:
         """See face.Outbox.states."""

@@ -11,7 +11,7 @@ from collector.attribution import Click
 from collector.consent import Consent
 from collector.delivery import Reason, State, Trigger
 from collector.errors import Stage
-from collector.event import Event
+from collector.event import Channel, Event
 
 LinkKind = Literal["checkout_id", "cart_token", "order_id", "customer_id"]
 WaitKind = Literal["ref", "checkout_id", "cart_token", "order_id", "customer_id"]
@@ -172,6 +172,37 @@ class StoredEvent(Row, frozen=True, kw_only=True, gc=False):
 
     event: Event
     delivery: Delivery
+
+
+class Search(Row, frozen=True, kw_only=True, gc=False):
+    """Which of a business's deliveries to look for, for a replay.
+
+    `id`: this one, whatever its state. Without: the dead, those held because nobody knows whether they arrived, and, with `delivered`, the
+    delivered. The rest narrows: reason, channel, and when the event was received (from, and before).
+    """
+
+    business_id: str
+    id: str | None = None
+    reason: Reason | None = None
+    channel: Channel | None = None
+    received_from: int | None = None
+    received_before: int | None = None
+    delivered: bool = False
+
+
+class Found(Row, frozen=True, kw_only=True, gc=False):
+    """A delivery that was looked for. `sent`: an attempt was accepted, or none was and one is of unknown fate; None: it never arrived."""
+
+    standing: StoredEvent
+    sent: Literal["accepted", "unknown"] | None = None
+
+
+class Page(Row, frozen=True, kw_only=True, gc=False):
+    """What was found among some deliveries: so many were looked at, the last of them is `last` (None: there was none)."""
+
+    found: tuple[Found, ...]
+    looked_at: int
+    last: str | None
 
 
 class Attempt(Row, frozen=True, kw_only=True, gc=False):

@@ -252,3 +252,31 @@ heads (received_at) AS (
     )
 )
 SELECT min(received_at) FROM heads;
+
+-- name: delivery_count
+SELECT count(*) FROM deliveries AS d WHERE d.business_id = :business_id;
+
+-- name: search_page
+-- Where the next page of a business's deliveries ends, and how many it holds.
+SELECT max(page.id), count(*)
+FROM (SELECT d.id FROM deliveries AS d WHERE d.business_id = :business_id AND d.id > :after ORDER BY d.id LIMIT :limit) AS page;
+
+-- name: search
+-- What a replay may be about, on one page; the last column says whether an attempt was accepted, or may have been.
+SELECT s.*, (
+    SELECT min(a.outcome)  -- accepted comes before unknown
+    FROM attempts AS a
+    WHERE a.business_id = s.business_id AND a.delivery_id = s.id AND a.outcome IN ('accepted', 'unknown')
+) AS sent
+FROM stored_events AS s
+WHERE s.business_id = :business_id AND s.id > :after AND s.id <= :last
+    AND (
+        CAST(:any_state AS BIGINT) = 1 OR s.state = 'dead' OR (s.state = 'held' AND s.reason = 'unknown')
+        OR (s.state = 'delivered' AND CAST(:delivered AS BIGINT) = 1)
+    )
+    AND (CAST(:id AS TEXT) IS NULL OR s.id = CAST(:id AS TEXT))
+    AND (CAST(:reason AS TEXT) IS NULL OR s.reason = CAST(:reason AS TEXT))
+    AND (CAST(:channel AS TEXT) IS NULL OR s.channel = CAST(:channel AS TEXT))
+    AND (CAST(:received_from AS BIGINT) IS NULL OR s.received_at >= CAST(:received_from AS BIGINT))
+    AND (CAST(:received_before AS BIGINT) IS NULL OR s.received_at < CAST(:received_before AS BIGINT))
+ORDER BY s.id;
