@@ -17,7 +17,7 @@ ROOMS: tuple[frozenset[str], ...] = tuple(
         "settings vault log snippet_files",
         "store",
         "destinations",
-        "match intake outset receipt repeat link directory report privacy",
+        "match intake outset receipt repeat replay link directory report privacy",
         "dispatcher lane verdict",
         "edge",
         "app",

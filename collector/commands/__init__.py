@@ -11,7 +11,7 @@ import click
 from collector import __version__
 from collector.errors import CollectorError, InvalidField, SettingsError
 
-NAMES = ("serve", "demo", "sandbox", "business", "channel", "destination", "key", "keys", "deliveries")
+NAMES = ("serve", "demo", "sandbox", "business", "channel", "destination", "key", "keys", "deliveries", "replay")
 
 
 class Failed(click.ClickException):

@@ -8,6 +8,7 @@ import msgspec
 from collector.commands.printing import answer, fields, json_option, moment, table
 from collector.commands.session import Session, within
 from collector.delivery import State
+from collector.directory import onboarding
 from collector.errors import NotFound
 from collector.store.face import Attempt, Delivery, StoredEvent
 
@@ -34,6 +35,7 @@ def list_(business_id: str, limit: int, as_json: bool, cursor: str | None, **wan
     """
 
     async def work(session: Session) -> list[StoredEvent]:
+        onboarding.find_business((await session.directory.snapshot()).businesses, business_id)
         return await session.ledger.events(
             business_id, wanted["event_name"], wanted["event_id"], wanted["state"], cursor, limit + 1
         )

@@ -147,6 +147,11 @@ def test_an_unknown_delivery_is_said(run: Run, events: str, id: str) -> None:
     assert "has no event" in result.stderr
 
 
+def test_a_business_that_is_not_there_is_said(run: Run, shop: str) -> None:
+    result = run("deliveries", "list", "nope")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "Error: no business nope\n")
+
+
 def test_another_business_sees_nothing(run: Run, tell: Tell, events: str) -> None:
     other = tell("business", "create", "B", "--origin", "https://b.example")["business_id"]
     assert tell("deliveries", "list", other)["deliveries"] == []

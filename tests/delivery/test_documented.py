@@ -10,6 +10,7 @@ from collector.destinations.connectly import Connectly
 from collector.destinations.meta import Meta
 from collector.lane import Limits
 from collector.lane.batch import SETTLED_AT_ONCE
+from collector.replay import WHY
 from collector.verdict import WAITERS_MAX
 
 PAGE = (Path(__file__).resolve().parent.parent.parent / "docs" / "delivery.md").read_text()
@@ -76,3 +77,8 @@ def test_the_table_of_codes_is_as_told(kind: Kind, hold: str | None, codes: tupl
     for code in codes:
         assert (classify(400, code).kind, classify(400, code).hold) == (kind, hold)
         assert str(code) in row
+
+
+def test_every_refusal_of_a_replay_is_told() -> None:
+    told = PAGE.split("\n## Replay\n")[1].split("\n## ")[0]
+    assert [why for why in WHY if f"`{why}`" not in told] == []
