@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
-from collector.delivery import LaneName, OnUnknown, Trigger, hold_reason
+from collector.delivery import HINT_MAX_MS, LaneName, OnUnknown, Trigger, hold_reason
 from collector.destinations import Destination
 from collector.errors import Unavailable
 from collector.lane import Claim, Directory, Holds, Kit, Lane, Limits
@@ -18,6 +18,9 @@ from collector.verdict import Verdicts
 LOG = logging.getLogger(__name__)
 
 CHORE_ROWS: Final = 1000
+WAIT_MAX_MS: Final = HINT_MAX_MS + 300_000
+"""No retry is put off for so long: whatever is due later was written before the clock went back."""
+
 CLAIMS_AT_ONCE: Final = 16
 BREATH_SECONDS: Final = 0.02
 """The least pause between two looks at the store that nothing asked for."""
@@ -252,6 +255,8 @@ class Dispatcher:
         return lane
 
     async def _chores(self) -> None:
+        if count := await self._kit.outbox.rewind(WAIT_MAX_MS, self._kit.limits.lease_ms):
+            LOG.warning("the clock went back", extra={"count": count})
         await self._rescue()
         while (count := await self._kit.outbox.expire(CHORE_ROWS)) > 0:
             self._kit.counters.expired += count

@@ -9,6 +9,7 @@ import msgspec
 from collector.delivery import UNKNOWN_CLICK, Decision, LaneName, Outcome, Trigger, decide
 from collector.destinations import Account, Answer, Destination
 from collector.errors import Unavailable
+from collector.event import Event
 from collector.lane.kit import Kit
 from collector.store.face import Attempt, Delivery, Settlement, StoredEvent
 
@@ -86,14 +87,14 @@ class Batch:
 
     async def _sort_out(self, claims: Sequence[Claim]) -> list[Claim]:
         """The claims that may be sent now. The others end here without a request: it is too late for them, or their outcome is known."""
-        now = self._kit.clock()
+        now, elapsed = self._kit.clock(), self._kit.elapsed_ms()
         fit: list[Claim] = []
         endings: list[Ending] = []
         for claim in claims:
             event = claim.stored.event
             known = self._destination.check(event, self._account)
             if known is None and claim.delivery.attempts == 1:  # whoever tries again wants to hear it again
-                known = self._kit.clicks.recall(self._where, event.click.ctwa_clid, now)
+                known = self._kit.clicks.recall(self._where, event.click.ctwa_clid, elapsed)
             if claim.delivery.deadline_at <= now:
                 late = Outcome(kind="rejected", scope="event", message="too old to be sent")
                 endings.append(Ending(claim, late, Decision("dead", "expired", now), "expired"))
@@ -131,7 +132,8 @@ class Batch:
     async def _ask(self, claims: Sequence[Claim]) -> Asked:
         kit, at, began = self._kit, self._kit.clock(), self._kit.monotonic()
         try:
-            wire = self._destination.to_wire([claim.stored.event for claim in claims], self._account, self._code)
+            events = [_past(claim.stored.event, at) for claim in claims]
+            wire = self._destination.to_wire(events, self._account, self._code)
         except ValueError as error:  # a row that somebody edited: the batch is split until it stands alone
             message = f"no request can be made of it: {error}"
             return Asked(Outcome(kind="rejected", scope="event", message=message), at)
@@ -149,7 +151,7 @@ class Batch:
         elif outcome.kind in ("held", "throttled", "unavailable"):
             self._trouble = outcome
         elif (outcome.code, outcome.subcode) == UNKNOWN_CLICK and len(claims) == 1:
-            self._kit.clicks.remember(self._where, claims[0].stored.event.click.ctwa_clid, outcome, at)
+            self._kit.clicks.remember(self._where, claims[0].stored.event.click.ctwa_clid, outcome, kit.elapsed_ms())
         return Asked(outcome, at, answer.kept, round((kit.monotonic() - began) * 1000))
 
     def _replaced(self) -> bool:
@@ -221,6 +223,11 @@ async def insist(kit: Kit, write: Callable[[], Awaitable[T]]) -> T | None:
                 return None
         await kit.pause(wait)
         wait = min(wait * 2, 5.0)
+
+
+def _past(event: Event, now: int) -> Event:
+    """The event, at the latest now: where the clock went back since, its time would lie ahead, which Meta refuses."""
+    return event if event.event_at <= now else msgspec.structs.replace(event, event_at=now)
 
 
 def _why(name: LaneName, outcome: Outcome, events: int) -> dict[str, object]:

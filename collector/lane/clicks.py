@@ -15,7 +15,7 @@ class RefusedClicks:
         self._refused: dict[tuple[str, str], tuple[int, Outcome]] = {}
 
     def remember(self, where: str, click_id: str | None, outcome: Outcome, now: int) -> None:
-        """`where` names the dataset: another one may know the click."""
+        """`where` names the dataset: another one may know the click. `now` is in ms, by a clock that nobody sets."""
         if click_id is None:
             return
         self._refused.pop((where, click_id), None)
@@ -24,6 +24,6 @@ class RefusedClicks:
             del self._refused[next(iter(self._refused))]
 
     def recall(self, where: str, click_id: str | None, now: int) -> Outcome | None:
-        """The refusal of this click id, if it is still remembered at `now` (UTC ms)."""
+        """The refusal of this click id, if it is still remembered at `now`."""
         until, outcome = self._refused.get((where, click_id or ""), (0, None))
         return outcome if now < until else None

@@ -206,6 +206,11 @@ class Outbox(Protocol):
         """Bury what is past its deadline and not sending: unmatched → dead(unmatched), everything else → dead(expired)."""
         ...
 
+    async def rewind(self, wait_ms: int, lease_ms: int) -> int:
+        """After the store's clock went back: what is due later than `wait_ms` from now is due now, and no lease ends later than `lease_ms` from
+        now. Returns how many deliveries it were."""
+        ...
+
     async def hold(self, business_id: str, channel: str, lane_prefix: str, reason: str) -> None:
         """Mark the channel held and move its pending and retrying deliveries to held(reason); raises the directory's version.
 

@@ -90,6 +90,18 @@ class SqlOutbox:
         found = await self._writer.transact([Step("expire", {"limit": limit}), Step("expire_waits", _keys)])
         return len(found[0])
 
+    async def rewind(self, wait_ms: int, lease_ms: int) -> int:
+        """See face.Outbox.rewind."""
+        steps = [
+            Step("rewind_due", {"wait_ms": wait_ms, "limit": CHUNK}),
+            Step("rewind_leases", {"lease_ms": lease_ms, "limit": CHUNK}),
+        ]
+        moved, full = 0, True
+        while full:  # a bounded number in one commit, as in `move`
+            due, leases = await self._writer.transact(steps)
+            moved, full = moved + len(due) + len(leases), CHUNK in (len(due), len(leases))
+        return moved
+
     async def hold(self, business_id: str, channel: str, lane_prefix: str, reason: str) -> None:
         """See face.Outbox.hold."""
         mark = Step("mark_channel", {"business_id": business_id, "channel": channel, "reason": reason})

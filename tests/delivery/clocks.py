@@ -10,16 +10,17 @@ START_MS = 1_795_168_800_000
 
 
 class Time:
-    """Wall clock and monotonic clock that move only when the test says so."""
+    """Wall clock and monotonic clock that move only when the test says so. `ahead_ms` is what the wall clock shows too much."""
 
     def __init__(self, ms: int = START_MS) -> None:
         self._ms = ms
+        self.ahead_ms = 0
         self._moved = asyncio.Event()
         self._parked = asyncio.Event()
         self._waiting: dict[int, tuple[asyncio.Event, float]] = {}
 
     def clock(self) -> int:
-        return self._ms
+        return self._ms + self.ahead_ms
 
     def monotonic(self) -> float:
         return self._ms / 1000
@@ -46,6 +47,13 @@ class Time:
         self.advance(seconds)
         await asyncio.sleep(0)
 
+    def skip(self) -> float:
+        """Move on to the instant that the next one waits for; gives the seconds that it took."""
+        now = self.monotonic()
+        until = min(until for event, until in self._waiting.values() if not event.is_set() and now < until)
+        self.advance(until - now)
+        return until - now
+
     async def parked(self) -> None:
         """Returns when somebody waits for nothing but the clock or a call."""
         while not self.is_parked():
@@ -61,7 +69,7 @@ class WallTime(Time):
     """Time as it passes."""
 
     def clock(self) -> int:
-        return wall_clock()
+        return wall_clock() + self.ahead_ms
 
     def monotonic(self) -> float:
         return time.monotonic()

@@ -22,6 +22,7 @@ FAR = 10**14
 READ_WHOLE = {
     "directory", "pulse", "businesses", "channels", "api_keys", "w USING COVERING INDEX waits_key", "d USING INDEX deliveries_leased",
     "each", "CONSTANT ROW", "2 CONSTANT ROWS", "lanes", "page", "due", "lost", "losers", "late", "idle", "held", "old", "resolved",
+    "ahead",
 }  # fmt: skip
 
 INDEXES = {
@@ -30,6 +31,8 @@ INDEXES = {
     "hold": "deliveries_due (lane>? AND lane<?)",
     "resume": "deliveries_held (lane>? AND lane<?)",
     "rescue": "deliveries_leased (lease_until<?)",
+    "rewind_due": "deliveries_due (lane=? AND due_at>?)",
+    "rewind_leases": "deliveries_leased (lease_until>?)",
     "expire": "deliveries_deadline (deadline_at<?)",
     "find": "events_key (business_id=? AND event_name=? AND event_id=?)",
     "event_records": "records_event (business_id=? AND event_row=?)",
@@ -84,6 +87,7 @@ async def work(store: Store) -> None:
     await store.outbox.oldest_pending_at()
     await store.outbox.rescue(False, "retrying", None, 0, 10)
     await store.outbox.expire(10)
+    await store.outbox.rewind(3_600_000, 60_000)
     row = await stored(store, deadline_at=FAR)
     await store.ledger.find(SHOP, "Purchase", row.event.event_id)
     await store.ledger.event_records(SHOP, row.event.id)

@@ -165,6 +165,43 @@ RETURNING deliveries.business_id, deliveries.id;
 DELETE FROM waits
 WHERE (business_id, event_row) IN (SELECT each.business_id, each.id FROM each);
 
+-- name: rewind_due
+-- The clock went back: what nobody would have put off for so long waits for the hour that it was before. One step in the index per lane.
+WITH RECURSIVE lanes (lane) AS (
+    SELECT min(d.lane) FROM deliveries AS d WHERE d.state IN ('pending', 'retrying')
+    UNION ALL
+    SELECT (SELECT min(d.lane) FROM deliveries AS d WHERE d.state IN ('pending', 'retrying') AND d.lane > lanes.lane)
+    FROM lanes
+    WHERE lanes.lane IS NOT NULL
+),
+ahead AS MATERIALIZED (
+    SELECT d.business_id, d.id
+    FROM lanes
+    CROSS JOIN deliveries AS d
+    WHERE d.state IN ('pending', 'retrying') AND d.lane = lanes.lane
+        AND d.due_at > (SELECT now_ms()) + CAST(:wait_ms AS BIGINT)
+    LIMIT :limit
+    FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE deliveries SET due_at = (SELECT now_ms())
+FROM ahead
+WHERE deliveries.business_id = ahead.business_id AND deliveries.id = ahead.id
+RETURNING 1;
+
+-- name: rewind_leases
+-- The same for leases: whoever holds one still has it for all of its time.
+WITH ahead AS MATERIALIZED (
+    SELECT d.business_id, d.id
+    FROM deliveries AS d
+    WHERE d.state = 'sending' AND d.lease_until > (SELECT now_ms()) + CAST(:lease_ms AS BIGINT)
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE deliveries SET lease_until = (SELECT now_ms()) + CAST(:lease_ms AS BIGINT)
+FROM ahead
+WHERE deliveries.business_id = ahead.business_id AND deliveries.id = ahead.id
+RETURNING 1;
+
 -- name: hold
 -- A bounded number at a time; lanes between :lane and :lane_end are the channel's.
 WITH idle AS MATERIALIZED (
