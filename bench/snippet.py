@@ -120,7 +120,7 @@ def visit(browser: Browser, url: str, slower: float) -> float:
     session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
     events: list[dict[str, Any]] = []
     session.on("Tracing.dataCollected", lambda data: events.extend(data["value"]))
-    categories = "devtools.timeline,v8,disabled-by-default-v8.compile"
+    categories = "devtools.timeline,v8"
     session.send("Tracing.start", {"transferMode": "ReportEvents", "categories": categories})
     page.goto(url, wait_until="load")
     page.wait_for_timeout(1000)
@@ -130,23 +130,25 @@ def visit(browser: Browser, url: str, slower: float) -> float:
     while not complete:
         page.wait_for_timeout(20)
     context.close()
-    return busy(events)
+    return busy(events, url)
 
 
-def busy(events: list[dict[str, Any]]) -> float:
-    """CPU milliseconds of the outermost script spans, summed over the threads that run the page."""
-    spans: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
-    for event in events:
-        if event.get("ph") == "X" and event["name"] in SPANS:
-            spans[event["pid"], event["tid"]].append(
-                (event["ts"], event["ts"] + event.get("dur", 0), event.get("tdur", event.get("dur", 0)))
-            )
-    total = 0.0
-    for thread in spans.values():
-        until = 0
-        for begin, end, cpu in sorted(thread):
-            if begin >= until:
-                total, until = total + cpu, end
+def busy(events: list[dict[str, Any]], url: str) -> float:
+    """CPU milliseconds of the outermost script spans on the thread that runs the page."""
+    [(pid, tid)] = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "ResourceSendRequest" and event["args"]["data"]["url"] == url
+    }
+    spans = sorted(
+        (event["ts"], event["ts"] + event["dur"], event.get("tdur", event["dur"]))
+        for event in events
+        if (event["ph"], event["pid"], event["tid"]) == ("X", pid, tid) and event["name"] in SPANS
+    )
+    total = until = 0
+    for begin, end, cpu in spans:
+        if begin >= until:
+            total, until = total + cpu, end
     return total / 1000
 
 
