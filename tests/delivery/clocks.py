@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from math import ceil
 
 from collector.dispatcher import wait_for
 from collector.store.opening import wall_clock
@@ -47,12 +48,11 @@ class Time:
         self.advance(seconds)
         await asyncio.sleep(0)
 
-    def skip(self) -> float:
-        """Move on to the instant that the next one waits for; gives the seconds that it took."""
+    def skip(self) -> None:
+        """Move on to the instant that the next one waits for."""
         now = self.monotonic()
         until = min(until for event, until in self._waiting.values() if not event.is_set() and now < until)
-        self.advance(until - now)
-        return until - now
+        self.advance(ceil((until - now) * 1000) / 1000)
 
     async def parked(self) -> None:
         """Returns when somebody waits for nothing but the clock or a call."""

@@ -103,6 +103,7 @@ class House:
         alone: bool = True,
         poll_seconds: float | None = None,
         destinations: Mapping[str, Destination] | None = None,
+        random: Callable[[], float] = lambda: 0.0,
     ) -> Dispatcher:
         """A dispatcher of this house; the last one is `dispatcher`."""
         meta = Meta(outbound, self.sandbox.url, "v25.0", "collector")
@@ -118,7 +119,7 @@ class House:
             limits=limits,
             clock=self.time.clock,
             monotonic=self.time.monotonic,
-            random=lambda: 0.0,
+            random=random,
             pause=self.time.pause,
             wait=self.time.wait,
         )
