@@ -8,6 +8,7 @@ seed kills after the same spans of serving.
 
 import argparse
 import asyncio
+import io
 import json
 import random
 import secrets
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, redirect_stderr
 from pathlib import Path
 from typing import NamedTuple
 
@@ -147,7 +148,8 @@ def run(engine: str, kills: int, seed: int) -> bool:
         stack.callback(house.kill)
         click.echo(f"{engine}: {kills} kills, seed {seed}")
         began = time.monotonic()
-        verdict = campaign(house, kills, seed, directory)
+        with redirect_stderr(io.StringIO()):  # each killed process would show its log
+            verdict = campaign(house, kills, seed, directory)
     kept = not (verdict.lost or verdict.two_ids or verdict.unexplained)
     click.echo(f"  killed at (s): {' '.join(map(str, verdict.kills_at))}")
     click.echo(
