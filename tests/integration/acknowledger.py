@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,15 @@ class Acknowledger:
         self._list = kept.open("a")
         self._turn = threading.Lock()
         self._pause = threading.Event()
+
+    def work(self, numbers: Iterator[int]) -> None:
+        """Report one order after the other, as long as there are any; several callers share the numbers."""
+        while True:
+            with self._turn:
+                number = next(numbers, None)
+            if number is None:
+                return
+            self.report(number)
 
     def report(self, number: int) -> None:
         """Report one order, again and again, until it is acknowledged. One in four waits for the verdict."""
@@ -53,4 +63,6 @@ if __name__ == "__main__":
     url, key, kept, order, count = sys.argv[1:]
     acknowledger = Acknowledger(url, key, Path(kept), json.loads(order))
     with ThreadPoolExecutor(CALLERS) as callers:
-        list(callers.map(acknowledger.report, range(int(count))))
+        numbers = iter(range(int(count)))
+        for done in [callers.submit(acknowledger.work, numbers) for _ in range(CALLERS)]:
+            done.result()
