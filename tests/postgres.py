@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,22 @@ class PostgresServer:
         asyncio.run(run())
 
 
+@dataclass
+class OwnServer(PostgresServer):
+    """A server that is ours alone: it may be stopped and started."""
+
+    _run_program: Callable[..., None] = print
+    _start: tuple[str, ...] = ()
+
+    def stop(self, mode: str) -> None:
+        """`fast` ends the sessions in good order, `immediate` is a crash."""
+        self._run_program("pg_ctl", "stop", "--wait", f"--mode={mode}")
+
+    def start(self) -> None:
+        """Again, as it was started first."""
+        self._run_program(*self._start)
+
+
 def find_binaries() -> Path | None:
     """The directory with ``initdb`` and ``pg_ctl``: on the PATH, else the newest under /usr/lib/postgresql."""
     if on_path := shutil.which("initdb"):
@@ -61,14 +77,15 @@ def running_server() -> Iterator[PostgresServer | None]:
     if dsn := os.environ.get(DSN_VARIABLE):
         yield PostgresServer(dsn)
     elif binaries := find_binaries():
-        with _own_server(binaries) as server:
+        with own_server(binaries) as server:
             yield server
     else:
         yield None
 
 
 @contextmanager
-def _own_server(binaries: Path) -> Iterator[PostgresServer]:
+def own_server(binaries: Path) -> Iterator[OwnServer]:
+    """A new server from these binaries, gone afterwards."""
     # Not pytest's tmp_path: that is closed to other users, and a socket's path must stay short.
     home = Path(tempfile.mkdtemp(prefix="collector-pg-", dir="/tmp"))
     # PostgreSQL refuses to run as root.
@@ -94,9 +111,11 @@ def _own_server(binaries: Path) -> Iterator[PostgresServer]:
     try:
         run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
         # fsync stays on: what the tests call durable must be.
-        run("pg_ctl", "start", "--wait", "--log", str(home / "server.log"), "--options", f"-k {home} -h '' -c fsync=on")
+        options = f"-k {home} -h '' -c fsync=on"
+        start = ("pg_ctl", "start", "--wait", "--log", str(home / "server.log"), "--options", options)
+        run(*start)
         try:
-            yield PostgresServer(f"postgresql://postgres@/postgres?host={home}")
+            yield OwnServer(f"postgresql://postgres@/postgres?host={home}", _run_program=run, _start=start)
         finally:
             run("pg_ctl", "stop", "--mode=immediate")
     finally:
