@@ -13,6 +13,8 @@ LOG = logging.getLogger(__name__)
 
 WAITERS_MAX: Final = 2000
 POLL_SECONDS: Final = 0.08
+AWAY_SECONDS: Final = 1.0
+"""How long a store that cannot be read is left alone."""
 
 Key = tuple[str, str]
 
@@ -139,3 +141,4 @@ class Verdicts:
                         self.settled(delivery)
             except Unavailable as error:
                 LOG.warning("verdicts cannot be read: %s", error)
+                await self._pause(AWAY_SECONDS)
