@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any
 
 import msgspec
 import pytest
@@ -98,46 +97,59 @@ FAULTS: dict[str, tuple[Place, str, int | None]] = {
 }  # fmt: skip
 
 
-@asynccontextmanager
-async def led_astray(house: House, place: Place, on_unknown: OnUnknown = "retry") -> AsyncIterator[None]:
-    """Five events wait; the request that they share goes wrong."""
+@pytest.fixture
+async def impatient() -> AsyncIterator[Outbound]:
+    async with Outbound(seconds=0.4) as door:
+        yield door
+
+
+async def lead_astray(house: House, impatient: Outbound, name: str, on_unknown: OnUnknown = "retry") -> range:
+    """Five more events wait; the request that they share goes wrong. Gives their numbers."""
+    numbers = range(house.numbered_from + 1, house.numbered_from + EVENTS + 1)
     house.employ(Outbound())  # takes without sending
     await house.take_many(EVENTS)
-    async with place() as elsewhere, Outbound(seconds=0.4) as impatient:
+    place, _, _ = FAULTS[name]
+    async with place() as elsewhere:
         meta = Astray(impatient, house.sandbox.url, elsewhere)
         dispatcher = house.employ(impatient, destinations={"meta": meta}, on_unknown=on_unknown)
         await dispatcher.start()
         await house.rest()
-        yield
-        await dispatcher.stop(5)
+    return numbers
 
 
-async def firsts(house: House) -> set[tuple[Any, ...]]:
-    """What the first attempts say."""
-    tries = [(await house.attempts(number))[0] for number in range(1, EVENTS + 1)]
-    return {(each.number, each.trigger, each.outcome, each.http_status) for each in tries}
+async def standing(house: House, numbers: range) -> set[tuple[str, str | None]]:
+    """The states of these events."""
+    deliveries = await house.deliveries()
+    return {(deliveries[f"order-{number}"].state, deliveries[f"order-{number}"].reason) for number in numbers}
 
 
-@pytest.mark.parametrize("name", FAULTS)
-async def test_it_is_told_for_what_it_is_and_the_next_try_delivers(house: House, name: str) -> None:
-    place, outcome, status = FAULTS[name]
-    async with led_astray(house, place):
-        assert await house.states() == {"retrying": EVENTS}
-        assert await firsts(house) == {(1, "first", outcome, status)}
-        assert await house.sandbox.accepted() == []
-        await house.live_through(30, 5)
-        assert await house.states() == {"delivered": EVENTS}
-        assert [each.outcome for each in await house.attempts(EVENTS)] == [outcome, "accepted"]
-        assert sorted(await house.sandbox.accepted()) == sorted(await house.deliveries())
-        facts = house.dispatcher.facts()
-        assert (facts[outcome], facts["accepted"], facts["rejected"]) == (EVENTS, EVENTS, 0)
-
-
-@pytest.mark.parametrize("name", ["nobody at home", "hung up after the request", "an empty 200", "half an error"])
-async def test_where_a_double_is_worse_only_an_unknown_fate_is_held(house: House, name: str) -> None:
-    place, outcome, _ = FAULTS[name]
-    async with led_astray(house, place, on_unknown="hold"):
+@pytest.mark.parametrize("outcome", ["unavailable", "throttled", "unknown"])
+async def test_each_is_told_for_what_it_is_and_the_next_try_delivers(
+    house: House, impatient: Outbound, outcome: str
+) -> None:
+    for name in [name for name, fault in FAULTS.items() if fault[1] == outcome]:
+        numbers = await lead_astray(house, impatient, name)
+        assert await standing(house, numbers) == {("retrying", None)}, name
+        tries = [(await house.attempts(number))[0] for number in numbers]
+        told = {(each.number, each.trigger, each.outcome, each.http_status) for each in tries}
+        assert told == {(1, "first", outcome, FAULTS[name][2])}, name
+        assert await house.sandbox.accepted() == [], name
         await house.live_through(30, 10)
-        unknown = outcome == "unknown"
-        assert await house.states() == ({"held(unknown)": EVENTS} if unknown else {"delivered": EVENTS})
-        assert len(await house.sandbox.accepted()) == (0 if unknown else EVENTS)
+        assert await standing(house, numbers) == {("delivered", None)}, name
+        assert [each.outcome for each in await house.attempts(numbers[-1])] == [outcome, "accepted"], name
+        assert sorted(await house.sandbox.accepted()) == sorted(f"order-{number}" for number in numbers), name
+        facts = house.dispatcher.facts()
+        assert (facts[outcome], facts["accepted"], facts["rejected"]) == (EVENTS, EVENTS, 0), name
+        await house.sandbox.forget()
+        await house.dispatcher.stop(5)
+
+
+async def test_where_a_double_is_worse_only_an_unknown_fate_is_held(house: House, impatient: Outbound) -> None:
+    for name in ("nobody at home", "hung up after the request", "an empty 200", "half an error"):
+        numbers = await lead_astray(house, impatient, name, on_unknown="hold")
+        await house.live_through(30, 10)
+        unknown = FAULTS[name][1] == "unknown"
+        assert await standing(house, numbers) == {("held", "unknown") if unknown else ("delivered", None)}, name
+        assert len(await house.sandbox.accepted()) == (0 if unknown else EVENTS), name
+        await house.sandbox.forget()
+        await house.dispatcher.stop(5)

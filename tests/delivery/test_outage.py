@@ -12,7 +12,7 @@ from collector.destinations.outbound import Outbound
 from collector.lane import Limits
 from collector.sandbox import create_sandbox
 from tests.delivery.clocks import Time
-from tests.delivery.house import SHOP, House, open_house
+from tests.delivery.house import House, open_house
 from tests.processes import serving
 
 SEED = 1219
@@ -57,20 +57,6 @@ async def test_one_500_in_ten_costs_little_more_than_one_attempt_an_event(
     attempts = sum(each.attempts for each in (await house.deliveries()).values())
     assert attempts == facts["accepted"] + facts["unavailable"]
     assert attempts <= 1.15 * 2000
-    await dispatcher.stop(5)
-
-
-async def test_one_500_in_ten_where_each_event_travels_alone(house: House, outbound: Outbound) -> None:
-    await house.channel(channel="connectly", token="sandbox-key", asset_id=SHOP, dataset_id=None)
-    await house.directory.refresh()
-    await house.sandbox.faults({"kind": "status", "status": 500, "probability": 0.1})
-    dispatcher = house.employ(outbound, random=Random(SEED).random)
-    await dispatcher.start()
-    await house.take_many(400, destination="connectly")
-    await house.live_through(120, 5)
-    assert await house.states() == {"delivered": 400}
-    assert sorted(await house.sandbox.accepted()) == sorted(await house.deliveries())
-    assert len(await house.sandbox.requests()) <= 1.15 * 400
     await dispatcher.stop(5)
 
 

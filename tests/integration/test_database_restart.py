@@ -16,7 +16,7 @@ from tests.integration.test_restart import explained, reached
 from tests.postgres import OwnServer, find_binaries, own_server
 from tests.processes import running
 
-ORDERS = 160
+ORDERS = 120
 
 
 @pytest.fixture
