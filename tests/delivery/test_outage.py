@@ -30,10 +30,10 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             yield opened
 
 
-class Tens(Meta):
-    """Ten events a request: a thousand events are enough requests to speak of one in ten."""
+class Fives(Meta):
+    """Five events a request: a thousand events are enough requests to speak of one in ten."""
 
-    batch_max = 10
+    batch_max = 5
 
 
 @pytest.mark.parametrize("leased", [False, True], ids=["backlog", "fresh"])
@@ -41,28 +41,28 @@ async def test_one_500_in_ten_costs_little_more_than_one_attempt_an_event(
     house: House, outbound: Outbound, leased: bool
 ) -> None:
     await house.sandbox.faults({"kind": "status", "status": 500, "probability": 0.1})
-    tens = Tens(outbound, house.sandbox.url, "v25.0", "collector")
-    dispatcher = house.employ(outbound, destinations={"meta": tens}, random=Random(SEED).random)
+    fives = Fives(outbound, house.sandbox.url, "v25.0", "collector")
+    dispatcher = house.employ(outbound, destinations={"meta": fives}, random=Random(SEED).random)
     if leased:
         await dispatcher.start()
     for _ in range(10):
-        await house.take_many(200, leased=leased)
+        await house.take_many(100, leased=leased)
     if not leased:
         await dispatcher.start()
     await house.live_through(120, 5)
-    assert await house.states() == {"delivered": 2000}
+    assert await house.states() == {"delivered": 1000}
     assert sorted(await house.sandbox.accepted()) == sorted(await house.deliveries())
     facts = dispatcher.facts()
     assert facts["unavailable"] > 0
     attempts = sum(each.attempts for each in (await house.deliveries()).values())
     assert attempts == facts["accepted"] + facts["unavailable"]
-    assert attempts <= 1.15 * 2000
+    assert attempts <= 1.15 * 1000
     await dispatcher.stop(5)
 
 
 async def test_an_outage_of_six_hours_costs_probes_and_no_event(house: House, outbound: Outbound) -> None:
     """An order every five minutes all the while. No look at the store is needed in between: nobody else writes to it."""
-    limits = Limits(poll_seconds=60, chores_seconds=600)
+    limits = Limits(poll_seconds=60, chores_seconds=3600)
     dispatcher = house.employ(outbound, limits=limits, random=Random(SEED).random)
     await dispatcher.start()
     await house.sandbox.faults({"kind": "html500", "times": 300}, {"kind": "status", "status": 503})
