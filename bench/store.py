@@ -107,23 +107,27 @@ def _delivered(delivery: Delivery) -> Settlement:
 # The same words in both dialects. The ids are told from those of the takes by their length.
 BACKLOG = """
 WITH RECURSIVE numbers (number) AS (SELECT {first} UNION ALL SELECT number + 1 FROM numbers WHERE number < {last})
-INSERT INTO {table} SELECT {columns} FROM numbers
+INSERT INTO {table} ({names}) SELECT {columns} FROM numbers
 """
-EVENT_COLUMNS = (
-    f"'{BUSINESS}', '9' || number, 'Purchase', 'b-' || number, {{now}}, {{now}}, 'whatsapp', 'server', NULL, NULL, "
-    f"'{CLICK.ctwa_clid}', NULL, 'unknown', '{CUSTOM.replace('{', '{{').replace('}', '}}')}', 'BRL', 129900000, '{{{{}}}}', NULL, "
-    "NULL, 0, '', 1"
+EVENT_NAMES = (
+    "business_id, id, event_name, event_id, event_at, received_at, channel, source, ctwa_clid, consent, custom_data, currency, "
+    "value_micros, user_data, test, digest, revision"
 )
-DELIVERY_COLUMNS = f"'{BUSINESS}', '9' || number, 'meta', '{LANE}', 'pending', NULL, 1, 0, number, 99999999999999, NULL, NULL, NULL, NULL"
+EVENT_COLUMNS = (
+    f"'{BUSINESS}', '9' || number, 'Purchase', 'b-' || number, {{now}}, {{now}}, 'whatsapp', 'server', '{CLICK.ctwa_clid}', "
+    f"'unknown', '{CUSTOM.replace('{', '{{').replace('}', '}}')}', 'BRL', 129900000, '{{{{}}}}', 0, '', 1"
+)
+DELIVERY_NAMES = "business_id, id, destination, lane, state, revision, attempts, due_at, deadline_at"
+DELIVERY_COLUMNS = f"'{BUSINESS}', '9' || number, 'meta', '{LANE}', 'pending', 1, 0, number, 99999999999999"
 
 
 async def fill(url: str, first: int, last: int) -> None:
     """Put pending deliveries there by SQL: a backlog of a million would take minutes otherwise."""
-    tables = {"events": EVENT_COLUMNS, "deliveries": DELIVERY_COLUMNS}
+    tables = (("events", EVENT_NAMES, EVENT_COLUMNS), ("deliveries", DELIVERY_NAMES, DELIVERY_COLUMNS))
     now = time.time_ns() // 1_000_000
     statements = [
-        BACKLOG.format(first=first, last=last, table=table, columns=columns.format(now=now))
-        for table, columns in tables.items()
+        BACKLOG.format(first=first, last=last, table=table, names=names, columns=columns.format(now=now))
+        for table, names, columns in tables
     ]
     if url.startswith("sqlite"):
         async with aiosqlite.connect(url.removeprefix("sqlite:///")) as file:
