@@ -53,6 +53,8 @@ bench: .venv/.ok ## measure durable acknowledgements and the store (minutes; nee
 	@.ci/ensure-postgres
 	@$(BIN)/python -m bench.idle
 	@$(BIN)/python -m bench.ack
+	@$(BIN)/python -m bench.delivery
+	@$(BIN)/python -m bench.hung
 	@$(BIN)/python -m bench.store
 
 crash: .venv/.ok ## kill a collector 200 times under load on each database, and compare (quarter of an hour)
