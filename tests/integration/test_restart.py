@@ -115,6 +115,34 @@ def test_who_waits_in_one_process_hears_of_the_delivery_in_another(build: Build,
     assert deliver.client.get("/healthz").json() == {"status": "ok"}
 
 
+def test_of_two_processes_that_deliver_one_is_killed_and_nothing_is_missing(
+    build: Build, postgres_dsn: str, tmp_path: Path
+) -> None:
+    web = build(database_url=postgres_dsn, arguments=("--role", "web"), wait_seconds="0.1")
+    first, second = (build(database_url=postgres_dsn, arguments=("--role", "deliver")) for _ in range(2))
+    shop, kept = web.shop(), tmp_path / "acknowledged"
+    kept.touch()
+    for house in (web, first, second):
+        house.start()
+    shop.fault("slow", delay_ms=300)  # something is on its way at every moment
+    arguments = (web.url + shop.path, shop.key, str(kept), json.dumps(shop.order()), str(ORDERS))
+    with running(sys.executable, "-m", "tests.integration.acknowledger", *arguments) as caller:
+        eventually(partial(reached, kept, ORDERS // 3), "a third of the acknowledgements")
+        eventually(lambda: first.client.get("/readyz").json()["requests_on_way"] or None, "the first at work", 60)
+        eventually(lambda: second.client.get("/readyz").json()["requests_on_way"] or None, "the second at work", 60)
+        first.kill()
+        assert caller.wait(60) == 0
+    lapse_leases(web.database_url)
+    shop.sandbox.heal()
+    acknowledged = set(kept.read_text().split())
+    assert len(acknowledged) == ORDERS
+    eventually(lambda: web.client.get("/readyz").json()["oldest_pending_ms"] is None or None, "nothing pending", 60)
+    arrived = {event_id: count for (_, event_id), count in shop.sandbox.times(shop.dataset).items()}
+    assert arrived.keys() == acknowledged
+    assert [order_id for order_id, count in arrived.items() if count > 1 and not explained(shop, order_id)] == []
+    assert shop.events(state="dead") == []
+
+
 def test_an_order_whose_click_never_came_is_buried_at_its_deadline(build: Build) -> None:
     lone = build(wait_seconds="2")
     lone.start()
