@@ -129,7 +129,8 @@ def test_the_outbox_holds_twenty_items_and_16000_characters(
     land()
     context.set_offline(True)
     page.evaluate("for (let i = 0; i < 30; i++) cnct('track', 'AddToCart', {value: i})")
-    assert [item[1]["custom_data"]["value"] for item in kept(page)] == list(range(20))
+    # Events of one millisecond have no order among themselves.
+    assert sorted(item[1]["custom_data"]["value"] for item in kept(page)) == list(range(20))
     page.evaluate(
         "localStorage.clear(); for (let i = 0; i < 10; i++) cnct('track', 'AddToCart', {n: 'x'.repeat(5000)})"
     )
