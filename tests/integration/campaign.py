@@ -144,7 +144,8 @@ def run(engine: str, kills: int, seed: int) -> bool:
         stack.enter_context(collector("sandbox", "--port", str(port), listens_on=port))
         sandbox = Sandbox(f"http://127.0.0.1:{port}")
         stack.callback(sandbox.close)
-        house = House(directory, sandbox, database_url=url, wait_seconds="0.2")  # else all wait for what the dead had in hand
+        # Little patience: else all callers wait for what the dead had in hand.
+        house = House(directory, sandbox, database_url=url, wait_seconds="0.2")
         stack.callback(house.kill)
         click.echo(f"{engine}: {kills} kills, seed {seed}")
         began = time.monotonic()
