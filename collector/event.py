@@ -37,7 +37,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `id` is ours (`X-Event-Id`, 32 lowercase hex characters, sorts by time of arrival); `event_id` is the one that Meta sees.
     `event_at` and `received_at` are UTC milliseconds. `custom_data` is JSON text in Meta's names: currency, value, order_id, content_type,
     content_ids, num_items, contents. `currency` and `value_micros` repeat the money for reports. `digest` identifies the
-    normalised body, so that a repeat with another body is seen.
+    normalised body, so that a repeat with another body is seen. `user_data` and `options` are JSON text: who it was (hashed), and what else
+    was asked for (see `collector.options`).
     """
 
     business_id: str
@@ -59,6 +60,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     test: bool = False
     digest: str = ""
     revision: int = 1
+    options: str = "{}"
 
 
 class Content(msgspec.Struct, omit_defaults=True, gc=False):

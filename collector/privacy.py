@@ -41,11 +41,14 @@ class Denials:
 
 
 async def retain(ledger: Ledger, now_ms: int, landing_days: int) -> int:
-    """Delete landings that nobody has used for `landing_days`, in short transactions; returns how many.
+    """Delete landings and conversations that are older than `landing_days`, in short transactions; returns how many.
 
-    A landing resolves refs and tells consent; its click is credited for 90 days at most.
+    A landing resolves refs and tells consent; its click is credited for 90 days at most. What began a conversation is kept as long.
     """
     gone = 0
-    while (deleted := await ledger.forget_landings(now_ms - landing_days * DAY_MS, CHUNK)) > 0:
+    before = now_ms - landing_days * DAY_MS
+    while (deleted := await ledger.forget_landings(before, CHUNK)) > 0:
+        gone += deleted
+    while (deleted := await ledger.forget_conversations(before, CHUNK)) > 0:
         gone += deleted
     return gone

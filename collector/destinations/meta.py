@@ -14,12 +14,7 @@ from collector.destinations import Account
 from collector.destinations.answer import Answer, Wire, integer, read_lost, retry_after_ms, words
 from collector.destinations.outbound import Outbound, require_tls
 from collector.event import Event
-
-EVENT_NAMES: Final = frozenset(
-    "Purchase LeadSubmitted InitiateCheckout AddToCart ViewContent OrderCreated OrderShipped OrderDelivered OrderCanceled OrderReturned "
-    "CartAbandoned QualifiedLead RatingProvided ReviewProvided".split()
-)
-"""What Meta takes with business_messaging; any other name is refused (2804066)."""
+from collector.policy import MESSAGING_NAMES
 
 USAGE_HEADERS: Final = ("x-app-usage", "x-business-use-case-usage", "x-ad-account-usage")
 USED_UP_PERCENT: Final = 100
@@ -52,7 +47,7 @@ class Meta:
             return Outcome(kind="held", scope="channel", hold="dataset", message="the channel has no dataset")
         if event.channel != "whatsapp":
             return _refused(None, f"this collector does not send {event.channel} conversions to Meta")
-        if event.event_name not in EVENT_NAMES:
+        if event.event_name not in MESSAGING_NAMES:
             return _refused(2804066, "Meta takes no conversion of this name from a conversation")
         if event.event_name == "Purchase" and (event.currency is None or event.value_micros is None):
             return _refused(2804010, "a Purchase needs currency and value")

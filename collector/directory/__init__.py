@@ -37,6 +37,11 @@ def digest(plaintext: str) -> str:
     return hashlib.sha256(plaintext.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def credential_context(name: str) -> tuple[str, ...]:
+    """What a shared token is sealed for: no channel is called like this."""
+    return ("", "credential", name)
+
+
 class Directory:
     """Answers from memory. `refresh` and `fresh` notice that another process changed the store."""
 
@@ -61,6 +66,7 @@ class Directory:
         self._businesses = {row.business_id: row for row in snapshot.businesses}
         self._channels = {(row.business_id, row.channel): row for row in snapshot.channels}
         self._keys = {row.digest: row for row in snapshot.keys}
+        self._credentials = {row.name: row for row in snapshot.credentials}
         self._opened: dict[tuple[str, str], OpenChannel] = {}
 
     async def refresh(self) -> None:
@@ -107,11 +113,19 @@ class Directory:
     def _open(self, row: face.ChannelRow) -> OpenChannel:
         token, held = "", row.held
         try:
-            token = self._vault.open(row.sealed_token, (row.business_id, row.channel))
+            token = self._token(row)
         except CannotOpen as error:
             LOG.warning("the token of %s of business %s does not open: %s", row.channel, row.business_id, error)
             held = held or "token"
         return OpenChannel(asset_id=row.asset_id, dataset_id=row.dataset_id, token=token, held=held, row=row)
+
+    def _token(self, row: face.ChannelRow) -> str:
+        if row.sealed_token is not None:
+            return self._vault.open(row.sealed_token, (row.business_id, row.channel))
+        shared = self._credentials.get(row.credential or "")
+        if shared is None:
+            raise CannotOpen(f"there is no credential {row.credential!r}")
+        return self._vault.open(shared.sealed_token, credential_context(shared.name))
 
     def held(self) -> list[tuple[str, str, str]]:
         """Business, channel and reason of every channel that stands still."""

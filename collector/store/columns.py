@@ -10,6 +10,7 @@ import msgspec
 
 from collector.attribution import Click
 from collector.event import Event
+from collector.policy import Policy
 from collector.store import face
 
 Row: TypeAlias = tuple[Any, ...]
@@ -21,7 +22,7 @@ def take(e: Event, d: face.Delivery, r: face.Record) -> Row:
     return (
         e.business_id, e.id, e.event_name, e.event_id, e.event_at, e.received_at, e.channel, e.source, c.cnct_tracking_id,
         c.sendout_id, c.ctwa_clid, c.ad_id, e.consent, e.custom_data, e.currency, e.value_micros, e.user_data, e.page_url,
-        e.order_id, int(e.test), e.digest, e.revision, d.destination, d.lane, d.state, d.reason, d.attempts, d.due_at,
+        e.order_id, int(e.test), e.digest, e.revision, e.options, d.destination, d.lane, d.state, d.reason, d.attempts, d.due_at,
         d.deadline_at, d.reference, d.error, d.lease_ms, r.id, r.received_at, r.payload,
     )  # fmt: skip
 
@@ -49,7 +50,7 @@ def revised_event(e: Event, mark: str) -> Row:
     return (
         e.business_id, e.id, mark, e.event_at, e.channel, e.source, c.cnct_tracking_id, c.sendout_id, c.ctwa_clid, c.ad_id,
         e.consent, e.custom_data, e.currency, e.value_micros, e.user_data, e.page_url, e.order_id, int(e.test), e.digest,
-        e.revision,
+        e.revision, e.options,
     )  # fmt: skip
 
 
@@ -58,7 +59,7 @@ def landing(row: face.Landing) -> Row:
     c = row.click
     return (
         row.business_id, row.ref, c.cnct_tracking_id, c.sendout_id, c.ctwa_clid, c.ad_id, row.at, row.consent, row.page_url,
-        row.referrer,
+        row.referrer, row.visitor,
     )  # fmt: skip
 
 
@@ -66,6 +67,23 @@ def link(row: face.Link) -> Row:
     """For link."""
     c = row.click
     return (row.business_id, row.kind, row.id, row.ref, c.cnct_tracking_id, c.sendout_id, c.ctwa_clid, c.ad_id, row.at)
+
+
+def conversation(row: face.Conversation) -> Row:
+    """For converse."""
+    return (row.business_id, row.kind, row.id, row.message_id, row.click.ctwa_clid, row.click.ad_id, row.at)
+
+
+def stored_conversation(row: Sequence[Any]) -> face.Conversation:
+    """From conversations."""
+    return face.Conversation(
+        business_id=row[0],
+        kind=row[1],
+        id=row[2],
+        message_id=row[3],
+        click=Click(ctwa_clid=row[4], ad_id=row[5]),
+        at=row[6],
+    )
 
 
 def settlement(s: face.Settlement) -> Row:
@@ -84,11 +102,11 @@ def stored_event(row: Sequence[Any]) -> face.StoredEvent:
             business_id=row[0], id=row[1], event_name=row[2], event_id=row[3], event_at=row[4], received_at=row[5],
             channel=row[6], source=row[7], click=Click(row[8], row[9], row[10], row[11]), consent=row[12], custom_data=row[13],
             currency=row[14], value_micros=row[15], user_data=row[16], page_url=row[17], order_id=row[18], test=bool(row[19]),
-            digest=row[20], revision=row[21],
+            digest=row[20], revision=row[21], options=row[22],
         ),
         delivery=face.Delivery(
-            business_id=row[0], id=row[1], destination=row[22], lane=row[23], state=row[24], reason=row[25], revision=row[26],
-            attempts=row[27], due_at=row[28], deadline_at=row[29], reference=row[30], error=row[31], trigger=row[32],
+            business_id=row[0], id=row[1], destination=row[23], lane=row[24], state=row[25], reason=row[26], revision=row[27],
+            attempts=row[28], due_at=row[29], deadline_at=row[30], reference=row[31], error=row[32], trigger=row[33],
         ),
     )  # fmt: skip
 
@@ -105,7 +123,7 @@ def stored_landing(row: Sequence[Any]) -> face.StoredLanding:
     """From landing."""
     return face.StoredLanding(
         business_id=row[0], ref=row[1], click=Click(row[2], row[3], row[4], row[5]), at=row[6], consent=row[7], page_url=row[8],
-        referrer=row[9], last_at=row[10], hits=row[11],
+        referrer=row[9], last_at=row[10], hits=row[11], visitor=row[12],
     )  # fmt: skip
 
 
@@ -142,7 +160,7 @@ def business(b: face.BusinessRow) -> Row:
     """For put_business."""
     return (
         b.business_id, b.name, msgspec.json.encode(b.origins).decode(), b.destination, b.cookie_name, b.cookie_domain, b.timezone,
-        b.region, b.mode, b.test_event_code, int(b.consent_required), b.created_at,
+        b.region, b.mode, b.test_event_code, int(b.consent_required), msgspec.json.encode(b.policy).decode(), b.created_at,
     )  # fmt: skip
 
 
@@ -151,21 +169,31 @@ def stored_business(row: Sequence[Any]) -> face.BusinessRow:
     return face.BusinessRow(
         business_id=row[0], name=row[1], origins=msgspec.json.decode(row[2], type=tuple[str, ...]), destination=row[3],
         cookie_name=row[4], cookie_domain=row[5], timezone=row[6], region=row[7], mode=row[8], test_event_code=row[9],
-        consent_required=bool(row[10]), created_at=row[11],
+        consent_required=bool(row[10]), policy=msgspec.json.decode(row[11], type=Policy), created_at=row[12],
     )  # fmt: skip
 
 
 def channel(c: face.ChannelRow) -> Row:
     """For put_channel."""
-    return (c.business_id, c.channel, c.asset_id, c.dataset_id, c.sealed_token, c.updated_at)
+    return (c.business_id, c.channel, c.asset_id, c.dataset_id, c.sealed_token, c.credential, c.updated_at)
 
 
 def stored_channel(row: Sequence[Any]) -> face.ChannelRow:
     """From channels."""
     return face.ChannelRow(
-        business_id=row[0], channel=row[1], asset_id=row[2], dataset_id=row[3], sealed_token=row[4], held=row[5],
-        updated_at=row[6],
+        business_id=row[0], channel=row[1], asset_id=row[2], dataset_id=row[3], sealed_token=row[4], credential=row[5],
+        held=row[6], updated_at=row[7],
     )  # fmt: skip
+
+
+def credential(c: face.CredentialRow) -> Row:
+    """For put_credential."""
+    return (c.name, c.sealed_token, c.updated_at)
+
+
+def stored_credential(row: Sequence[Any]) -> face.CredentialRow:
+    """From credentials."""
+    return face.CredentialRow(name=row[0], sealed_token=row[1], updated_at=row[2])
 
 
 def key(k: face.KeyRow) -> Row:

@@ -25,19 +25,29 @@ class SqlDirectory:
 
     async def snapshot(self) -> face.DirectorySnapshot:
         """See face.Directory.snapshot."""
-        steps = [Step("version"), Step("businesses"), Step("channels"), Step("api_keys")]
-        version, businesses, channels, keys = await self._writer.transact(steps, exclusive=True)
+        steps = [Step("version"), Step("businesses"), Step("channels"), Step("api_keys"), Step("credentials")]
+        version, businesses, channels, keys, credentials = await self._writer.transact(steps, exclusive=True)
         return face.DirectorySnapshot(
             version=version[0][0],
             businesses=tuple(map(columns.stored_business, businesses)),
             channels=tuple(map(columns.stored_channel, channels)),
             keys=tuple(map(columns.stored_key, keys)),
+            credentials=tuple(map(columns.stored_credential, credentials)),
         )
 
     async def put_business(self, row: face.BusinessRow) -> bool:
         """See face.Directory.put_business."""
         put = Step("put_business", {"rows": [columns.business(row)]})
         return bool((await self._writer.transact([put, Step("raise_version", _if_any)], exclusive=True))[0])
+
+    async def put_credential(self, row: face.CredentialRow) -> None:
+        """See face.Directory.put_credential."""
+        put = Step("put_credential", {"rows": [columns.credential(row)]})
+        run = Step("run_credential", {"credential": row.name})
+        _, users, _ = await self._writer.transact([put, run, Step("raise_version")], exclusive=True)
+        for business_id, channel in users:
+            resume = {"business_id": business_id, "limit": CHUNK, **lane_range(f"meta:{business_id}:{channel}:")}
+            await move(self._writer, [], Step("resume", resume))
 
     async def put_channel(self, row: face.ChannelRow) -> None:
         """See face.Directory.put_channel."""

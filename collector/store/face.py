@@ -3,6 +3,7 @@
 Engines know transactions, faces know nouns. The protocols below are implemented once, over two small engines.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from collector.delivery import Reason, State
@@ -11,6 +12,9 @@ from collector.store.row import (
     Attempt,
     BusinessRow,
     ChannelRow,
+    Conversation,
+    ConversationKind,
+    CredentialRow,
     Delivery,
     DirectorySnapshot,
     Found,
@@ -35,6 +39,9 @@ __all__ = [
     "Attempt",
     "BusinessRow",
     "ChannelRow",
+    "Conversation",
+    "ConversationKind",
+    "CredentialRow",
     "Delivery",
     "Directory",
     "DirectorySnapshot",
@@ -79,6 +86,10 @@ class Directory(Protocol):
 
     async def put_channel(self, row: ChannelRow) -> None:
         """Insert or replace, clear `held` and put the channel's held deliveries back to pending (`held` of consent or unknown stay)."""
+        ...
+
+    async def put_credential(self, row: CredentialRow) -> None:
+        """Insert or replace a shared token; every channel that uses it runs again, as with `put_channel`."""
         ...
 
     async def put_key(self, row: KeyRow) -> None: ...
@@ -131,6 +142,14 @@ class Ledger(Protocol):
         """Insert; the same pair of id and ref again changes nothing."""
         ...
 
+    async def converse(self, conversations: Sequence[Conversation]) -> None:
+        """Keep the referrals that messages carried, all in one commit; the same message again changes nothing."""
+        ...
+
+    async def conversations(self, business_id: str, kind: ConversationKind, id: str) -> list[Conversation]:
+        """The last 100 of one sender, oldest first."""
+        ...
+
     async def landing(self, business_id: str, ref: str) -> StoredLanding | None: ...
     async def denied(self, since: int) -> list[tuple[str, str]]:
         """Business and ref of every landing whose visitor denied consent, last seen at this instant or later."""
@@ -141,7 +160,7 @@ class Ledger(Protocol):
         ...
 
     async def waiting(self, business_id: str, kind: WaitKind, id: str) -> list[StoredEvent]:
-        """Unmatched events that this ref or link would resolve, and those held until the visitor of this ref consents."""
+        """Unmatched events that this ref, link or conversation would resolve, and those held until the visitor of this ref consents."""
         ...
 
     async def resolvable(self, limit: int) -> list[tuple[StoredEvent, Wait]]:
@@ -174,6 +193,10 @@ class Ledger(Protocol):
 
     async def forget_landings(self, before: int, limit: int) -> int:
         """Retention: delete landings last seen before this instant; returns how many."""
+        ...
+
+    async def forget_conversations(self, before: int, limit: int) -> int:
+        """Retention: delete what messages before this instant told; returns how many."""
         ...
 
 

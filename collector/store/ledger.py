@@ -39,6 +39,7 @@ REVISE = Kind(
 )
 LAND = Kind(("land",), _nothing, _nothing)
 LINK = Kind(("link",), _nothing, _nothing)
+CONVERSE = Kind(("converse",), _nothing, _nothing)
 
 
 async def read(engine: Engine, name: str, params: Params | None = None) -> Rows:
@@ -138,6 +139,16 @@ class SqlLedger:
         slots = ((columns.link(link),),)
         await self._writer.submit(LINK, (link.business_id, link.kind, link.id, link.ref), slots, version)
 
+    async def converse(self, conversations: Sequence[face.Conversation]) -> None:
+        """See face.Ledger.converse."""
+        rows = sorted(map(columns.conversation, conversations))
+        await self._writer.submit(CONVERSE, rows[0][:4], (tuple(rows),))
+
+    async def conversations(self, business_id: str, kind: face.ConversationKind, id: str) -> list[face.Conversation]:
+        """See face.Ledger.conversations."""
+        found = await read(self._engine, "conversations", {"business_id": business_id, "kind": kind, "id": id})
+        return [columns.stored_conversation(row) for row in reversed(found)]
+
     async def landing(self, business_id: str, ref: str) -> face.StoredLanding | None:
         """See face.Ledger.landing."""
         return await self._one(columns.stored_landing, "landing", {"business_id": business_id, "ref": ref})
@@ -210,4 +221,9 @@ class SqlLedger:
     async def forget_landings(self, before: int, limit: int) -> int:
         """See face.Ledger.forget_landings."""
         forgotten = await self._writer.transact([Step("forget_landings", {"before": before, "limit": limit})])
+        return len(forgotten[0])
+
+    async def forget_conversations(self, before: int, limit: int) -> int:
+        """See face.Ledger.forget_conversations."""
+        forgotten = await self._writer.transact([Step("forget_conversations", {"before": before, "limit": limit})])
         return len(forgotten[0])

@@ -10,12 +10,12 @@ import msgspec
 from collector.errors import SettingsError, Unavailable
 from collector.store.directory import SqlDirectory
 from collector.store.engine import BadRow, Engine, Interrupted, Step
-from collector.store.ledger import LAND, LINK, NOTE, REVISE, TAKE, SqlLedger
+from collector.store.ledger import CONVERSE, LAND, LINK, NOTE, REVISE, TAKE, SqlLedger
 from collector.store.outbox import SETTLE, SqlOutbox
 from collector.store.sqlite import open_sqlite
 from collector.store.writer import Writer
 
-KINDS = (TAKE, NOTE, REVISE, LAND, LINK, SETTLE)
+KINDS = (TAKE, NOTE, REVISE, LAND, LINK, CONVERSE, SETTLE)
 """All kinds of operations, in the order in which every commit runs them."""
 
 

@@ -141,7 +141,7 @@ class SqlOutbox:
         flags = {"any_state": int(search.id is not None), "delivered": int(search.delivered)}
         given = msgspec.structs.asdict(search) | flags | {"after": after, "last": last}
         found = await read(self._engine, "search", given)
-        rows = tuple(face.Found(standing=columns.stored_event(row), sent=row[33]) for row in found)
+        rows = tuple(face.Found(standing=columns.stored_event(row), sent=row[-1]) for row in found)
         return face.Page(found=rows, looked_at=looked_at, last=last)
 
     async def replay(self, standing: face.StoredEvent, event: Event, delivery: face.Delivery) -> bool:

@@ -12,9 +12,11 @@ from collector.consent import Consent
 from collector.delivery import Reason, State, Trigger
 from collector.errors import Stage
 from collector.event import Channel, Event
+from collector.policy import Policy
 
 LinkKind = Literal["checkout_id", "cart_token", "order_id", "customer_id"]
-WaitKind = Literal["ref", "checkout_id", "cart_token", "order_id", "customer_id"]
+ConversationKind = Literal["mobile_number", "page_scoped_user_id", "ig_sid"]
+WaitKind = Literal["ref"] | LinkKind | ConversationKind
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -41,6 +43,7 @@ class BusinessRow(Row, frozen=True, kw_only=True, gc=False):
     mode: Literal["live", "test"] = "live"
     test_event_code: str | None = None
     consent_required: bool = False
+    policy: Policy = Policy()
     created_at: int
 
 
@@ -48,14 +51,16 @@ class ChannelRow(Row, frozen=True, kw_only=True, gc=False):
     """Where one business's events go: a Meta asset with its dataset, or the Connectly account.
 
     `channel` is whatsapp, messenger, instagram, website, or `connectly`; `asset_id` is the WABA, Page or Instagram account id, or the
-    Connectly business id. `sealed_token` is encrypted by the vault. `held` is the reason why the channel's lane stands still.
+    Connectly business id. `sealed_token` is encrypted by the vault; where it is None, the token is that of `credential`. `held` is the reason
+    why the channel's lane stands still.
     """
 
     business_id: str
     channel: str
     asset_id: str | None
     dataset_id: str | None
-    sealed_token: str
+    sealed_token: str | None
+    credential: str | None = None
     held: str | None = None
     updated_at: int
 
@@ -73,6 +78,14 @@ class KeyRow(Row, frozen=True, kw_only=True, gc=False):
     revoked_at: int | None = None
 
 
+class CredentialRow(Row, frozen=True, kw_only=True, gc=False):
+    """An access token that many channels share, encrypted by the vault."""
+
+    name: str
+    sealed_token: str
+    updated_at: int
+
+
 class DirectorySnapshot(Row, frozen=True, kw_only=True, gc=False):
     """Everything the hot path must know without asking, at one `version` of the directory."""
 
@@ -80,13 +93,17 @@ class DirectorySnapshot(Row, frozen=True, kw_only=True, gc=False):
     businesses: tuple[BusinessRow, ...]
     channels: tuple[ChannelRow, ...]
     keys: tuple[KeyRow, ...]
+    credentials: tuple[CredentialRow, ...] = ()
 
 
 # ------------------------------------------------------------------ what happened
 
 
 class Landing(Row, frozen=True, kw_only=True, gc=False):
-    """A visitor came with a click. One row per (business, ref); a repeat raises `hits` and `last_at`."""
+    """A visitor came with a click. One row per (business, ref); a repeat raises `hits` and `last_at`.
+
+    `visitor` is JSON text, for conversions of the website: the visitor's address, browser, fbc and fbp as Meta names them.
+    """
 
     business_id: str
     ref: str
@@ -95,6 +112,7 @@ class Landing(Row, frozen=True, kw_only=True, gc=False):
     consent: Consent = "unknown"
     page_url: str | None = None
     referrer: str | None = None
+    visitor: str | None = None
 
 
 class StoredLanding(Landing, frozen=True, kw_only=True, gc=False):
@@ -115,8 +133,22 @@ class Link(Row, frozen=True, kw_only=True, gc=False):
     at: int
 
 
+class Conversation(Row, frozen=True, kw_only=True, gc=False):
+    """A message that came from an ad: who wrote it and which click brought it. `click` holds a click id, an ad id or neither.
+
+    `id` is the hash of the number's match key, or the id that Meta gave the sender; `at` is the time of the message.
+    """
+
+    business_id: str
+    kind: ConversationKind
+    id: str
+    message_id: str
+    click: Click
+    at: int
+
+
 class Wait(Row, frozen=True, kw_only=True, gc=False):
-    """What would resolve an unmatched event: a landing with this ref, or a link of this kind and id."""
+    """What would resolve an unmatched event: a landing with this ref, a link or a conversation of this kind and id."""
 
     kind: WaitKind
     id: str

@@ -24,7 +24,7 @@ def stored_tokens(tmp_path: Path) -> dict[str, str]:
     """Channel to its token in the clear, as a serving process would open it."""
     vault = open_vault(tmp_path / "data", ())
     channels = asyncio.run(_snapshot(tmp_path / "data")).channels
-    return {row.channel: vault.open(row.sealed_token, (row.business_id, row.channel)) for row in channels}
+    return {row.channel: vault.open(row.sealed_token or "", (row.business_id, row.channel)) for row in channels}
 
 
 def hold(tmp_path: Path, business_id: str, channel: str) -> None:

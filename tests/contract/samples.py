@@ -11,6 +11,7 @@ from collector.store.face import (
     Attempt,
     BusinessRow,
     ChannelRow,
+    CredentialRow,
     Delivery,
     KeyRow,
     Landing,
@@ -116,6 +117,11 @@ def link(business_id: str = SHOP, id: str = "chk-1", ref: str = "ref-1", at: int
 def business(business_id: str = SHOP, **fields: Any) -> BusinessRow:
     given: dict[str, Any] = {"name": "Shop", "origins": ("https://shop.example",), "created_at": NOW}
     return BusinessRow(business_id=business_id, **(given | fields))
+
+
+def credential(name: str, **fields: Any) -> CredentialRow:
+    given: dict[str, Any] = {"name": name, "sealed_token": "sealed", "updated_at": NOW}
+    return CredentialRow(**(given | fields))
 
 
 def channel(business_id: str = SHOP, **fields: Any) -> ChannelRow:

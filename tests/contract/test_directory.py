@@ -3,8 +3,21 @@
 import pytest
 from msgspec.structs import replace
 
+from collector.policy import Policy
 from collector.store.opening import Store
-from tests.contract.samples import NOW, OTHER, SHOP, api_key, business, channel, lane, purchase, standing, stored
+from tests.contract.samples import (
+    NOW,
+    OTHER,
+    SHOP,
+    api_key,
+    business,
+    channel,
+    credential,
+    lane,
+    purchase,
+    standing,
+    stored,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -87,3 +100,27 @@ async def test_a_new_token_lets_the_channels_held_deliveries_go_and_no_others(st
     assert [await standing(store, row.event) for row in elsewhere] == elsewhere
     assert [row.held for row in (await store.directory.snapshot()).channels] == [None]
     assert len(await store.outbox.claim(lane(), 10, 1000)) == 2
+
+
+async def test_a_credential_that_is_set_anew_runs_the_channels_that_share_it(store: Store) -> None:
+    await store.directory.put_credential(credential("agency"))
+    await store.directory.put_channel(channel(sealed_token=None, credential="agency"))
+    await store.directory.put_channel(channel(channel="messenger"))
+    held = await stored(store)
+    for name in ("whatsapp", "messenger"):
+        await store.outbox.hold(SHOP, name, f"meta:{SHOP}:{name}:", "token")
+    version = await store.directory.version()
+
+    await store.directory.put_credential(credential("agency", sealed_token="newer"))
+
+    snapshot = await store.directory.snapshot()
+    assert snapshot.version > version
+    assert [row.sealed_token for row in snapshot.credentials] == ["newer"]
+    assert {row.channel: row.held for row in snapshot.channels} == {"messenger": "token", "whatsapp": None}
+    assert (await standing(store, held.event)).delivery.state == "pending"
+
+
+async def test_a_business_keeps_its_policy(store: Store) -> None:
+    policy = Policy(messaging_names=("Purchase", "LeadSubmitted"), purchases="website", window_days=7)
+    await store.directory.put_business(business(policy=policy))
+    assert (await store.directory.snapshot()).businesses[0].policy == policy

@@ -7,9 +7,10 @@ import pytest
 
 from collector.attribution import Click
 from collector.destinations.answer import Answer
-from collector.destinations.meta import EVENT_NAMES, USED_UP_WAIT_MS, Meta
+from collector.destinations.meta import USED_UP_WAIT_MS, Meta
 from collector.destinations.outbound import Outbound
 from collector.event import Event
+from collector.policy import MESSAGING_NAMES
 from tests.delivery.test_golden import Account
 
 ACCOUNT = Account("100000000000001", "200000000000001", "a-token")
@@ -165,8 +166,8 @@ def test_a_channel_that_is_not_complete_is_held_not_its_events_buried(meta: Meta
 
 
 def test_everything_that_meta_takes_from_a_conversation_passes(meta: Meta) -> None:
-    assert len(EVENT_NAMES) == 14
-    assert [meta.check(event(event_name=name), ACCOUNT) for name in EVENT_NAMES] == [None] * 14
+    assert len(MESSAGING_NAMES) == 14
+    assert [meta.check(event(event_name=name), ACCOUNT) for name in MESSAGING_NAMES] == [None] * 14
 
 
 def test_the_click_id_is_all_that_meta_needs(meta: Meta) -> None:

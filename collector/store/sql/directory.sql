@@ -12,13 +12,28 @@ UPDATE directory SET version = version + 1;
 -- every business: the serving processes hold them all in memory.
 SELECT
     business_id, name, origins, destination, cookie_name, cookie_domain, timezone, region, mode, test_event_code,
-    consent_required, created_at
+    consent_required, policy, created_at
 FROM businesses
 ORDER BY business_id;
 
 -- name: channels
 -- every business: the serving processes hold them all in memory.
-SELECT business_id, channel, asset_id, dataset_id, sealed_token, held, updated_at FROM channels ORDER BY business_id, channel;
+SELECT business_id, channel, asset_id, dataset_id, sealed_token, credential, held, updated_at
+FROM channels
+ORDER BY business_id, channel;
+
+-- name: credentials
+-- every business: a credential belongs to none.
+SELECT name, sealed_token, updated_at FROM credentials ORDER BY name;
+
+-- name: put_credential
+-- every business: a credential belongs to none.
+-- rows: :name, :sealed_token, :updated_at BIGINT
+INSERT INTO credentials (name, sealed_token, updated_at)
+SELECT *
+FROM each
+WHERE true
+ON CONFLICT (name) DO UPDATE SET sealed_token = excluded.sealed_token, updated_at = excluded.updated_at;
 
 -- name: api_keys
 -- every business: the serving processes hold them all in memory; a key tells its business.
@@ -26,11 +41,11 @@ SELECT business_id, key_id, name, digest, hint, created_at, expires_at, revoked_
 
 -- name: put_business
 -- rows: :business_id, :name, :origins, :destination, :cookie_name, :cookie_domain, :timezone, :region, :mode, :test_event_code,
--- rows: :consent_required BIGINT, :created_at BIGINT
+-- rows: :consent_required BIGINT, :policy, :created_at BIGINT
 -- Not where the cookie's name is taken on its domain: the two would read each other's cookie.
 INSERT INTO businesses (
     business_id, name, origins, destination, cookie_name, cookie_domain, timezone, region, mode, test_event_code,
-    consent_required, created_at
+    consent_required, policy, created_at
 )
 SELECT *
 FROM each
@@ -48,26 +63,32 @@ ON CONFLICT (business_id) DO UPDATE SET
     region = excluded.region,
     mode = excluded.mode,
     test_event_code = excluded.test_event_code,
-    consent_required = excluded.consent_required
+    consent_required = excluded.consent_required,
+    policy = excluded.policy
 RETURNING business_id;
 
 -- name: put_channel
--- rows: :business_id, :channel, :asset_id, :dataset_id, :sealed_token, :updated_at BIGINT
+-- rows: :business_id, :channel, :asset_id, :dataset_id, :sealed_token, :credential, :updated_at BIGINT
 -- A channel that is set anew runs.
-INSERT INTO channels (business_id, channel, asset_id, dataset_id, sealed_token, held, updated_at)
-SELECT each.business_id, each.channel, each.asset_id, each.dataset_id, each.sealed_token, NULL, each.updated_at
+INSERT INTO channels (business_id, channel, asset_id, dataset_id, sealed_token, credential, held, updated_at)
+SELECT each.business_id, each.channel, each.asset_id, each.dataset_id, each.sealed_token, each.credential, NULL, each.updated_at
 FROM each
 WHERE true
 ON CONFLICT (business_id, channel) DO UPDATE SET
     asset_id = excluded.asset_id,
     dataset_id = excluded.dataset_id,
     sealed_token = excluded.sealed_token,
+    credential = excluded.credential,
     held = NULL,
     updated_at = excluded.updated_at;
 
 -- name: mark_channel
 -- Held with a reason, or running again with NULL.
 UPDATE channels SET held = CAST(:reason AS TEXT) WHERE business_id = :business_id AND channel = :channel;
+
+-- name: run_credential
+-- every business: whose channels use it.
+UPDATE channels SET held = NULL WHERE credential = :credential RETURNING business_id, channel;
 
 -- name: put_key
 -- rows: :business_id, :key_id, :name, :digest, :hint, :created_at BIGINT, :expires_at BIGINT, :revoked_at BIGINT

@@ -4,7 +4,7 @@
 -- name: take sqlite
 -- rows: :business_id, :id, :event_name, :event_id, :event_at BIGINT, :received_at BIGINT, :channel, :source, :cnct_tracking_id,
 -- rows: :sendout_id, :ctwa_clid, :ad_id, :consent, :custom_data, :currency, :value_micros BIGINT, :user_data, :page_url,
--- rows: :order_id, :test BIGINT, :digest, :revision BIGINT, :destination, :lane, :state, :reason, :attempts BIGINT,
+-- rows: :order_id, :test BIGINT, :digest, :revision BIGINT, :options, :destination, :lane, :state, :reason, :attempts BIGINT,
 -- rows: :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :record_id, :recorded_at BIGINT, :payload
 -- An event with its delivery and its record, where the unique key is free: a trigger of the view `takes` writes the three rows. One
 -- statement, because the thread that writes must ask for the interpreter's lock before and after each. Returns the losers,
@@ -12,13 +12,13 @@
 INSERT INTO takes (
     business_id, id, event_name, event_id, event_at, received_at, channel, source,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
-    user_data, page_url, order_id, test, digest, revision,
+    user_data, page_url, order_id, test, digest, revision, options,
     destination, lane, state, reason, attempts, due_at, deadline_at, reference, error, lease_until, record_id, recorded_at, payload
 )
 SELECT
     business_id, id, event_name, event_id, event_at, received_at, channel, source,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
-    user_data, page_url, order_id, test, digest, revision,
+    user_data, page_url, order_id, test, digest, revision, options,
     destination, lane, state, reason, attempts, due_at, deadline_at, reference, error, (SELECT now_ms()) + lease_ms,
     record_id, recorded_at, payload
 FROM each;
@@ -27,19 +27,19 @@ DELETE FROM losers RETURNING business_id, id;
 -- name: take postgres
 -- rows: :business_id, :id, :event_name, :event_id, :event_at BIGINT, :received_at BIGINT, :channel, :source, :cnct_tracking_id,
 -- rows: :sendout_id, :ctwa_clid, :ad_id, :consent, :custom_data, :currency, :value_micros BIGINT, :user_data, :page_url,
--- rows: :order_id, :test BIGINT, :digest, :revision BIGINT, :destination, :lane, :state, :reason, :attempts BIGINT,
+-- rows: :order_id, :test BIGINT, :digest, :revision BIGINT, :options, :destination, :lane, :state, :reason, :attempts BIGINT,
 -- rows: :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :record_id, :recorded_at BIGINT, :payload
 -- The same in one round trip. (IS TRUE: looked up in a hash table, which is not one of the joins that are switched off.)
 WITH won AS (
     INSERT INTO events (
         business_id, id, event_name, event_id, event_at, received_at, channel, source,
         cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
-        user_data, page_url, order_id, test, digest, revision
+        user_data, page_url, order_id, test, digest, revision, options
     )
     SELECT
         business_id, id, event_name, event_id, event_at, received_at, channel, source,
         cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
-        user_data, page_url, order_id, test, digest, revision
+        user_data, page_url, order_id, test, digest, revision, options
     FROM each
     ON CONFLICT DO NOTHING
     RETURNING business_id, id
@@ -120,7 +120,7 @@ WHERE deliveries.business_id = each.business_id
 -- name: revise_events
 -- rows: :business_id, :id, :mark, :event_at BIGINT, :channel, :source, :cnct_tracking_id, :sendout_id, :ctwa_clid, :ad_id,
 -- rows: :consent, :custom_data, :currency, :value_micros BIGINT, :user_data, :page_url, :order_id, :test BIGINT, :digest,
--- rows: :revision BIGINT
+-- rows: :revision BIGINT, :options
 -- Whoever's mark stands writes the event's new content. The key and the arrival stay.
 UPDATE events SET
     event_at = each.event_at,
@@ -139,7 +139,8 @@ UPDATE events SET
     order_id = each.order_id,
     test = each.test,
     digest = each.digest,
-    revision = each.revision
+    revision = each.revision,
+    options = each.options
 FROM each
 JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.id AND d.mark = each.mark
 WHERE events.business_id = d.business_id AND events.id = d.id;
@@ -189,16 +190,17 @@ FROM each
 JOIN deliveries AS d ON d.business_id = each.business_id AND d.id = each.id AND d.mark = each.mark;
 
 -- name: land
--- rows: :business_id, :ref, :cnct_tracking_id, :sendout_id, :ctwa_clid, :ad_id, :at BIGINT, :consent, :page_url, :referrer
+-- rows: :business_id, :ref, :cnct_tracking_id, :sendout_id, :ctwa_clid, :ad_id, :at BIGINT, :consent, :page_url, :referrer,
+-- rows: :visitor
 -- Several visits of one ref in one batch are one row first (PostgreSQL refuses to update a row twice). min(consent) is the strictest
 -- word: denied, granted, pending, unknown sort in that order. The same instant again is the same visit, so a second run counts nothing.
 INSERT INTO landings (
-    business_id, ref, cnct_tracking_id, sendout_id, ctwa_clid, ad_id, first_at, consent, page_url, referrer, last_at, hits
+    business_id, ref, cnct_tracking_id, sendout_id, ctwa_clid, ad_id, first_at, consent, page_url, referrer, last_at, hits, visitor
 )
 SELECT
     each.business_id, each.ref, min(each.cnct_tracking_id), min(each.sendout_id), min(each.ctwa_clid), min(each.ad_id),
     min(each.at), min(each.consent), min(each.page_url), min(each.referrer), max(each.at),
-    count(DISTINCT each.at)
+    count(DISTINCT each.at), max(each.visitor)
 FROM each
 WHERE true
 GROUP BY each.business_id, each.ref
@@ -211,7 +213,8 @@ ON CONFLICT (business_id, ref) DO UPDATE SET
         WHEN excluded.consent = 'unknown' THEN landings.consent
         WHEN excluded.consent = 'pending' AND landings.consent <> 'unknown' THEN landings.consent
         ELSE excluded.consent
-    END;
+    END,
+    visitor = COALESCE(excluded.visitor, landings.visitor);
 
 -- name: link
 -- rows: :business_id, :kind, :id, :ref, :cnct_tracking_id, :sendout_id, :ctwa_clid, :ad_id, :linked_at BIGINT
@@ -222,8 +225,24 @@ FROM each
 WHERE true
 ON CONFLICT DO NOTHING;
 
+-- name: converse
+-- rows: :business_id, :kind, :id, :message_id, :ctwa_clid, :ad_id, :at BIGINT
+-- Meta delivers a message at least once: the first counts.
+INSERT INTO conversations (business_id, kind, id, message_id, ctwa_clid, ad_id, at)
+SELECT *
+FROM each
+WHERE true
+ON CONFLICT DO NOTHING;
+
+-- name: conversations
+SELECT business_id, kind, id, message_id, ctwa_clid, ad_id, at
+FROM conversations
+WHERE business_id = :business_id AND kind = :kind AND id = :id
+ORDER BY at DESC, message_id DESC
+LIMIT 100;
+
 -- name: landing
-SELECT business_id, ref, cnct_tracking_id, sendout_id, ctwa_clid, ad_id, first_at, consent, page_url, referrer, last_at, hits
+SELECT business_id, ref, cnct_tracking_id, sendout_id, ctwa_clid, ad_id, first_at, consent, page_url, referrer, last_at, hits, visitor
 FROM landings
 WHERE business_id = :business_id AND ref = :ref;
 
@@ -259,6 +278,8 @@ WITH resolved AS MATERIALIZED (
         SELECT 1 FROM landings AS l WHERE l.business_id = w.business_id AND l.ref = w.id
     )) OR EXISTS (
         SELECT 1 FROM links AS l WHERE l.business_id = w.business_id AND l.kind = w.kind AND l.id = w.id
+    ) OR EXISTS (
+        SELECT 1 FROM conversations AS c WHERE c.business_id = w.business_id AND c.kind = w.kind AND c.id = w.id
     )
 )
 SELECT resolved.kind, resolved.id, s.*
@@ -321,4 +342,13 @@ WITH old AS MATERIALIZED (
     SELECT business_id, ref FROM landings WHERE last_at < :before ORDER BY last_at LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 DELETE FROM landings WHERE (business_id, ref) IN (SELECT old.business_id, old.ref FROM old)
+RETURNING 1;
+
+-- name: forget_conversations
+-- every business: retention.
+WITH old AS MATERIALIZED (
+    SELECT business_id, kind, id, message_id FROM conversations WHERE at < :before ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+DELETE FROM conversations
+WHERE (business_id, kind, id, message_id) IN (SELECT old.business_id, old.kind, old.id, old.message_id FROM old)
 RETURNING 1;

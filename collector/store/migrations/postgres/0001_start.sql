@@ -31,6 +31,7 @@ CREATE TABLE businesses (
     mode TEXT COLLATE "C" NOT NULL,                     -- live | test
     test_event_code TEXT COLLATE "C",
     consent_required BIGINT NOT NULL,
+    policy TEXT COLLATE "C" NOT NULL DEFAULT '{}',       -- JSON text: what it sends, and as what
     created_at BIGINT NOT NULL
 );
 -- Two businesses under one domain would read each other's cookie.
@@ -41,10 +42,19 @@ CREATE TABLE channels (
     channel TEXT COLLATE "C" NOT NULL,                  -- whatsapp | messenger | instagram | website | connectly
     asset_id TEXT COLLATE "C",
     dataset_id TEXT COLLATE "C",
-    sealed_token TEXT COLLATE "C" NOT NULL,             -- encrypted by the vault
+    sealed_token TEXT COLLATE "C",                      -- encrypted by the vault; NULL: the credential's is used
+    credential TEXT COLLATE "C",                        -- credentials.name
     held TEXT COLLATE "C",                              -- why its lanes stand still: token | permission | dataset | channel
     updated_at BIGINT NOT NULL,
-    PRIMARY KEY (business_id, channel)
+    PRIMARY KEY (business_id, channel),
+    CHECK ((sealed_token IS NULL) = (credential IS NOT NULL))
+);
+
+-- One access token that many channels share.
+CREATE TABLE credentials (
+    name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    sealed_token TEXT COLLATE "C" NOT NULL,
+    updated_at BIGINT NOT NULL
 );
 
 CREATE TABLE api_keys (
@@ -71,6 +81,7 @@ CREATE TABLE landings (
     consent TEXT COLLATE "C" NOT NULL,                  -- unknown -> pending | granted | denied; a later word replaces an earlier one, unknown replaces none
     page_url TEXT COLLATE "C",
     referrer TEXT COLLATE "C",
+    visitor TEXT COLLATE "C",                           -- JSON text, kept only for conversions of the website: address, browser, fbc, fbp
     last_at BIGINT NOT NULL,
     hits BIGINT NOT NULL,
     PRIMARY KEY (business_id, ref)
@@ -93,6 +104,22 @@ CREATE TABLE links (
     linked_at BIGINT NOT NULL,
     PRIMARY KEY (business_id, kind, id, ref)
 );
+
+-- Which click began a conversation; one row for each message that carried a referral.
+CREATE TABLE conversations (
+    business_id TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,                     -- mobile_number | page_scoped_user_id | ig_sid
+    id TEXT COLLATE "C" NOT NULL,                       -- the hashed number, or the id that Meta gave the sender
+    message_id TEXT COLLATE "C" NOT NULL,
+    ctwa_clid TEXT COLLATE "C",                         -- NULL where the referral carries none
+    ad_id TEXT COLLATE "C",
+    at BIGINT NOT NULL,
+    PRIMARY KEY (business_id, kind, id, message_id)
+);
+-- Which landings were confirmed by a message.
+CREATE INDEX conversations_click ON conversations (business_id, ctwa_clid) WHERE ctwa_clid IS NOT NULL;
+-- Retention deletes by at.
+CREATE INDEX conversations_at ON conversations (at);
 
 CREATE TABLE events (
     business_id TEXT COLLATE "C" NOT NULL,
@@ -117,6 +144,7 @@ CREATE TABLE events (
     test BIGINT NOT NULL,
     digest TEXT COLLATE "C" NOT NULL,
     revision BIGINT NOT NULL,
+    options TEXT COLLATE "C" NOT NULL DEFAULT '{}',      -- JSON text: what only the collector's own events API can say
     PRIMARY KEY (business_id, id)
 );
 -- The promise: one event for one key, for ever.
@@ -201,7 +229,7 @@ CREATE INDEX records_event ON records (business_id, event_row);
 CREATE TABLE waits (
     business_id TEXT COLLATE "C" NOT NULL,
     event_row TEXT COLLATE "C" NOT NULL,
-    kind TEXT COLLATE "C" NOT NULL,                     -- ref | checkout_id | cart_token | order_id | customer_id
+    kind TEXT COLLATE "C" NOT NULL,                     -- ref, or the kind of a link or of a conversation
     id TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (business_id, event_row, kind, id)
 );
@@ -212,7 +240,7 @@ CREATE VIEW stored_events AS
 SELECT
     e.business_id, e.id, e.event_name, e.event_id, e.event_at, e.received_at, e.channel, e.source,
     e.cnct_tracking_id, e.sendout_id, e.ctwa_clid, e.ad_id, e.consent, e.custom_data, e.currency, e.value_micros,
-    e.user_data, e.page_url, e.order_id, e.test, e.digest, e.revision,
+    e.user_data, e.page_url, e.order_id, e.test, e.digest, e.revision, e.options,
     d.destination, d.lane, d.state, d.reason, d.revision AS delivery_revision, d.attempts, d.due_at, d.deadline_at,
     d.reference, d.error,
     CASE WHEN d.trigger_number > d.attempts OR (d.trigger_number = d.attempts AND d.state = 'sending') THEN d.trigger END AS trigger

@@ -25,6 +25,7 @@ CREATE TABLE businesses (
     mode TEXT NOT NULL,                     -- live | test
     test_event_code TEXT,
     consent_required INTEGER NOT NULL,
+    policy TEXT NOT NULL DEFAULT '{}',       -- JSON text: what it sends, and as what
     created_at INTEGER NOT NULL
 ) WITHOUT ROWID, STRICT;
 -- Two businesses under one domain would read each other's cookie.
@@ -35,10 +36,19 @@ CREATE TABLE channels (
     channel TEXT NOT NULL,                  -- whatsapp | messenger | instagram | website | connectly
     asset_id TEXT,
     dataset_id TEXT,
-    sealed_token TEXT NOT NULL,             -- encrypted by the vault
+    sealed_token TEXT,                      -- encrypted by the vault; NULL: the credential's is used
+    credential TEXT,                        -- credentials.name
     held TEXT,                              -- why its lanes stand still: token | permission | dataset | channel
     updated_at INTEGER NOT NULL,
-    PRIMARY KEY (business_id, channel)
+    PRIMARY KEY (business_id, channel),
+    CHECK ((sealed_token IS NULL) = (credential IS NOT NULL))
+) WITHOUT ROWID, STRICT;
+
+-- One access token that many channels share.
+CREATE TABLE credentials (
+    name TEXT NOT NULL PRIMARY KEY,
+    sealed_token TEXT NOT NULL,
+    updated_at INTEGER NOT NULL
 ) WITHOUT ROWID, STRICT;
 
 CREATE TABLE api_keys (
@@ -65,6 +75,7 @@ CREATE TABLE landings (
     consent TEXT NOT NULL,                  -- unknown -> pending | granted | denied; a later word replaces an earlier one, unknown replaces none
     page_url TEXT,
     referrer TEXT,
+    visitor TEXT,                           -- JSON text, kept only for conversions of the website: address, browser, fbc, fbp
     last_at INTEGER NOT NULL,
     hits INTEGER NOT NULL,
     PRIMARY KEY (business_id, ref)
@@ -87,6 +98,22 @@ CREATE TABLE links (
     linked_at INTEGER NOT NULL,
     PRIMARY KEY (business_id, kind, id, ref)
 ) WITHOUT ROWID, STRICT;
+
+-- Which click began a conversation; one row for each message that carried a referral.
+CREATE TABLE conversations (
+    business_id TEXT NOT NULL,
+    kind TEXT NOT NULL,                     -- mobile_number | page_scoped_user_id | ig_sid
+    id TEXT NOT NULL,                       -- the hashed number, or the id that Meta gave the sender
+    message_id TEXT NOT NULL,
+    ctwa_clid TEXT,                         -- NULL where the referral carries none
+    ad_id TEXT,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (business_id, kind, id, message_id)
+) WITHOUT ROWID, STRICT;
+-- Which landings were confirmed by a message.
+CREATE INDEX conversations_click ON conversations (business_id, ctwa_clid) WHERE ctwa_clid IS NOT NULL;
+-- Retention deletes by at.
+CREATE INDEX conversations_at ON conversations (at);
 
 CREATE TABLE events (
     business_id TEXT NOT NULL,
@@ -111,6 +138,7 @@ CREATE TABLE events (
     test INTEGER NOT NULL,
     digest TEXT NOT NULL,
     revision INTEGER NOT NULL,
+    options TEXT NOT NULL DEFAULT '{}',      -- JSON text: what only the collector's own events API can say
     PRIMARY KEY (business_id, id)
 ) STRICT;
 -- The promise: one event for one key, for ever.
@@ -195,7 +223,7 @@ CREATE INDEX records_event ON records (business_id, event_row);
 CREATE TABLE waits (
     business_id TEXT NOT NULL,
     event_row TEXT NOT NULL,
-    kind TEXT NOT NULL,                     -- ref | checkout_id | cart_token | order_id | customer_id
+    kind TEXT NOT NULL,                     -- ref, or the kind of a link or of a conversation
     id TEXT NOT NULL,
     PRIMARY KEY (business_id, event_row, kind, id)
 ) WITHOUT ROWID, STRICT;
@@ -206,7 +234,7 @@ CREATE VIEW stored_events AS
 SELECT
     e.business_id, e.id, e.event_name, e.event_id, e.event_at, e.received_at, e.channel, e.source,
     e.cnct_tracking_id, e.sendout_id, e.ctwa_clid, e.ad_id, e.consent, e.custom_data, e.currency, e.value_micros,
-    e.user_data, e.page_url, e.order_id, e.test, e.digest, e.revision,
+    e.user_data, e.page_url, e.order_id, e.test, e.digest, e.revision, e.options,
     d.destination, d.lane, d.state, d.reason, d.revision AS delivery_revision, d.attempts, d.due_at, d.deadline_at,
     d.reference, d.error,
     CASE WHEN d.trigger_number > d.attempts OR (d.trigger_number = d.attempts AND d.state = 'sending') THEN d.trigger END AS trigger
@@ -261,7 +289,7 @@ CREATE VIEW takes AS
 SELECT
     e.business_id, e.id, e.event_name, e.event_id, e.event_at, e.received_at, e.channel, e.source,
     e.cnct_tracking_id, e.sendout_id, e.ctwa_clid, e.ad_id, e.consent, e.custom_data, e.currency, e.value_micros,
-    e.user_data, e.page_url, e.order_id, e.test, e.digest, e.revision,
+    e.user_data, e.page_url, e.order_id, e.test, e.digest, e.revision, e.options,
     d.destination, d.lane, d.state, d.reason, d.attempts, d.due_at, d.deadline_at, d.reference, d.error, d.lease_until,
     r.id AS record_id, r.received_at AS recorded_at, r.payload
 FROM events AS e
@@ -273,12 +301,12 @@ BEGIN
     INSERT INTO events (
         business_id, id, event_name, event_id, event_at, received_at, channel, source,
         cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
-        user_data, page_url, order_id, test, digest, revision
+        user_data, page_url, order_id, test, digest, revision, options
     )
     VALUES (
         new.business_id, new.id, new.event_name, new.event_id, new.event_at, new.received_at, new.channel, new.source,
         new.cnct_tracking_id, new.sendout_id, new.ctwa_clid, new.ad_id, new.consent, new.custom_data, new.currency, new.value_micros,
-        new.user_data, new.page_url, new.order_id, new.test, new.digest, new.revision
+        new.user_data, new.page_url, new.order_id, new.test, new.digest, new.revision, new.options
     )
     ON CONFLICT DO NOTHING;
     INSERT INTO deliveries (

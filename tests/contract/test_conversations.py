@@ -1,0 +1,50 @@
+"""What messages told about their clicks, on both engines."""
+
+import pytest
+
+from collector.attribution import Click
+from collector.store.face import Conversation, ConversationKind, Wait
+from collector.store.opening import Store
+from tests.contract.samples import NOW, SHOP, delivery, purchase, record
+
+pytestmark = pytest.mark.anyio
+
+
+def conversation(
+    message_id: str = "m-1", at: int = NOW, kind: ConversationKind = "mobile_number", business_id: str = SHOP
+) -> Conversation:
+    click = Click(ctwa_clid=f"clid-{message_id}", ad_id="ad-1")
+    return Conversation(business_id=business_id, kind=kind, id="sender-1", message_id=message_id, click=click, at=at)
+
+
+async def test_a_sender_has_the_clicks_of_his_messages_oldest_first(store: Store) -> None:
+    late, early = conversation("m-2", NOW + 5), conversation("m-1")
+    others = [conversation(kind="page_scoped_user_id"), conversation(business_id="another")]
+    await store.ledger.converse([late, early, *others])
+    assert await store.ledger.conversations(SHOP, "mobile_number", "sender-1") == [early, late]
+
+
+async def test_a_message_that_comes_again_changes_nothing(store: Store) -> None:
+    await store.ledger.converse([conversation(), conversation()])
+    await store.ledger.converse([conversation(at=NOW + 1)])
+    assert await store.ledger.conversations(SHOP, "mobile_number", "sender-1") == [conversation()]
+
+
+async def test_retention_deletes_what_old_messages_told(store: Store) -> None:
+    await store.ledger.converse([conversation("m-1", NOW - 1), conversation("m-2", NOW)])
+    assert await store.ledger.forget_conversations(NOW, 10) == 1
+    assert await store.ledger.conversations(SHOP, "mobile_number", "sender-1") == [conversation("m-2", NOW)]
+
+
+async def test_an_event_that_waits_for_a_sender_is_resolvable_once_he_wrote(store: Store) -> None:
+    event, wait = purchase(click=Click()), Wait(kind="mobile_number", id="sender-1")
+    version = await store.directory.version()
+    await store.ledger.take(event, delivery(event, "unmatched"), record(event), (wait,), version)
+    assert await store.ledger.resolvable(10) == []
+    await store.ledger.converse([conversation(kind="ig_sid")])
+    assert await store.ledger.resolvable(10) == []
+
+    await store.ledger.converse([conversation()])
+
+    assert [(found.event.id, by) for found, by in await store.ledger.resolvable(10)] == [(event.id, wait)]
+    assert [found.event.id for found in await store.ledger.waiting(SHOP, "mobile_number", "sender-1")] == [event.id]
