@@ -96,7 +96,7 @@ class Connectly(Destination):
         """Connectly's 200."""
         return _json(200, {"events_received": count})
 
-    def failure(self, refusal: Refusal) -> Response:
+    def failure(self, refusal: Refusal, admitted: Any) -> Response:
         """The error body, in the shape that the state names."""
         details: dict[str, Any] = {"meta_error": refusal.message} if refusal.code == _META else {}
         status, message = refusal.status, "Meta rejected the event" if details else refusal.message

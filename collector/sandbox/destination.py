@@ -4,14 +4,14 @@ import asyncio
 import socket
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 
-from .faults import Fault, Faults, Via
+from .faults import Edge, Fault, Faults, Via
 from .journal import Call, Journal, Received, RefusedRequest
 from .refusal import Refusal, Refused
 from .state import State
@@ -53,6 +53,10 @@ class _Gone(Exception):
     """The sender left, or its connection was cut: there is nobody to answer."""
 
 
+Act = Callable[[Request, str, Any, Fault | None], Awaitable[Response]]
+"""What an admitted request wants: (request, target, admitted, fault) to its answer. Raises Refused."""
+
+
 class Destination(ABC):
     """One of the two services that the sandbox stands in for."""
 
@@ -78,40 +82,48 @@ class Destination(ABC):
         """The answer to a request whose events were accepted."""
 
     @abstractmethod
-    def failure(self, refusal: Refusal) -> Response:
-        """The answer to a refused request."""
+    def failure(self, refusal: Refusal, admitted: Any) -> Response:
+        """The answer to a refused request; `admitted` is None for one that was not let in."""
 
     async def post(self, request: Request) -> Response:
         """The endpoint that takes events."""
-        target: str = request.path_params["target"]
+        return await self.serve(request, request.path_params["target"], "events", self._take)
+
+    async def serve(self, request: Request, target: str, edge: Edge, act: Act) -> Response:
+        """One request from its arrival to its answer; `act` is what it wants, if it is let in and no fault is in the way."""
         try:
             body = await _read(request)
         except ClientDisconnect:
             return Response(status_code=400)
         call = self._arrive(request, body)
         try:
-            response = await self._answer(request, call, target, body)
+            response = await self._answer(request, call, target, body, edge, act)
         except _Gone:
             return Response(status_code=503)  # never sent: the connection is closed
         call.status = response.status_code
         return response
 
-    async def _answer(self, request: Request, call: Call, target: str, body: bytes) -> Response:
+    async def _answer(self, request: Request, call: Call, target: str, body: bytes, edge: Edge, act: Act) -> Response:
         fault: Fault | None = None
+        admitted = None
         try:
             admitted = self.admit(request, target, body)
-            fault = await self._strike(request, target)
+            fault = await self._strike(request, target, edge)
             if fault and fault.kind in {"status", "throttle"}:
                 raise Refused(self.injected(fault))
             if fault and fault.kind == "html500":
                 refusal = Refusal(status=fault.status or 500, code=0, message="an HTML page")
-                self._refuse(target, call, refusal, injected=True)
+                self._refuse(target, call, refusal, edge, injected=True)
                 return HTMLResponse(_HTML, refusal.status)
-            items = self.judge(target, admitted)
+            return await act(request, target, admitted, fault)
         except Refused as refused:
             injected = fault is not None and fault.kind in {"status", "throttle"}
-            self._refuse(target, call, refused.refusal, injected)
-            return self.failure(refused.refusal)
+            self._refuse(target, call, refused.refusal, edge, injected)
+            return self.failure(refused.refusal, admitted)
+
+    async def _take(self, request: Request, target: str, admitted: Any, fault: Fault | None) -> Response:
+        """Judges and keeps the events of a request. Raises Refused."""
+        items = self.judge(target, admitted)
         if fault and fault.kind == "wrong_count":
             self._keep(target, items[: fault.events_received])
             return self.success(fault.events_received, [], request)
@@ -124,9 +136,9 @@ class Destination(ABC):
             response.headers["x-sandbox-warning"] = "; ".join(sorted(warnings))
         return response
 
-    async def _strike(self, request: Request, target: str) -> Fault | None:
+    async def _strike(self, request: Request, target: str, edge: Edge) -> Fault | None:
         """Waits out what delays the request; the fault that is left to happen."""
-        delay_ms, fault = self.stand.faults.draw(self.via, target)
+        delay_ms, fault = self.stand.faults.draw(self.via, target, edge)
         if delay_ms:
             await asyncio.sleep(delay_ms / 1000)
         if fault is None or fault.kind != "hang":
@@ -174,7 +186,9 @@ class Destination(ABC):
             )
         journal.wake()
 
-    def _refuse(self, target: str, call: Call, refusal: Refusal, injected: bool) -> None:
+    def _refuse(self, target: str, call: Call, refusal: Refusal, edge: Edge, injected: bool) -> None:
+        if edge != "events":  # the page and its counts are about events; a refused read stands among the requests
+            return
         journal = self.stand.journal
         journal.refuse(
             RefusedRequest(

@@ -8,6 +8,9 @@ import msgspec
 
 Via = Literal["graph", "connectly"]
 Kind = Literal["status", "hang", "reset_after_accept", "html500", "wrong_count", "slow", "throttle", "messages"]
+Edge = Literal["events", "dataset", "subscribed_apps", "debug_token", "node"]
+OF_EVENTS = frozenset({"reset_after_accept", "wrong_count", "messages"})
+"""Kinds that only make sense where events are taken."""
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -23,7 +26,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     - `wrong_count`: 200 with `events_received` (default 0); exactly so many of the events count.
     - `messages`: accepted, with a warning in `messages`.
 
-    Any kind may have a `delay_ms`. `dataset_id` and `business_id` narrow a fault to one dataset or one Connectly business.
+    Any kind may have a `delay_ms`. `dataset_id` and `business_id` narrow a fault to one dataset (or asset) or one Connectly
+    business, `edge` to one of Graph's edges; else it strikes reads as well as events.
     """
 
     kind: Kind
@@ -39,9 +43,12 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     events_received: Count = 0
     dataset_id: str | None = None
     business_id: str | None = None
+    edge: Edge | None = None
 
-    def meets(self, via: Via, target: str) -> bool:
+    def meets(self, via: Via, target: str, edge: Edge) -> bool:
         """Whether this fault is meant for a request to that dataset or business."""
+        if self.edge not in (None, edge) or (edge != "events" and self.kind in OF_EVENTS):
+            return False
         named = self.dataset_id if via == "graph" else self.business_id
         other = self.business_id if via == "graph" else self.dataset_id
         return self.via in (None, via) and self.times != 0 and named in (None, target) and other is None
@@ -70,11 +77,11 @@ class Faults:
         """Returns when the faults of this moment are replaced."""
         await self._replaced.wait()
 
-    def draw(self, via: Via, target: str) -> tuple[int, Fault | None]:
+    def draw(self, via: Via, target: str, edge: Edge = "events") -> tuple[int, Fault | None]:
         """The delay in ms and the fault that strike a request now, counted down."""
         delay_ms = 0
         for fault in self._ordered:
-            if not fault.meets(via, target) or self._chance() >= fault.probability:
+            if not fault.meets(via, target, edge) or self._chance() >= fault.probability:
                 continue
             if fault.times is not None:
                 fault.times -= 1

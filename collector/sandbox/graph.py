@@ -1,8 +1,8 @@
-"""Meta's Graph, as far as the Conversions API needs it: `/events` and `/dataset`, any version."""
+"""Meta's Graph, as far as the Conversions API needs it: events, datasets, and what a token may see; any version."""
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,30 +10,36 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import wire
-from .destination import Destination, Item
-from .faults import Fault
+from . import nodes, wire
+from .destination import Act, Destination, Item
+from .faults import Edge, Fault
 from .lint import lint
 from .refusal import Refusal, Refused, error_body, general, missing_object, parameter
-from .rules import check_asset_scopes, check_event, check_scopes
-from .state import Dataset, Token
+from .rules import check_event, check_scopes
+from .state import Token
 
-OLDEST_VERSION = 21
+EVENTS_LIMIT = 1000
 _BUSINESS = "400000000000001"
-_CHANNEL = {"waba": "whatsapp", "page": "messenger", "ig": "instagram"}
+_VERSION = "/v{version:int}.0"
 
 
 class Graph(Destination):
-    """`POST /v{N}.0/{dataset}/events` and `GET|POST /v{N}.0/{asset}/dataset`."""
+    """`/v{N}.0/…`: `{dataset}/events`, `{asset}/dataset`, `{asset}/subscribed_apps`, `debug_token`, `{id}`."""
 
     via = "graph"
 
     def routes(self) -> list[Route]:
         """Every Graph path; what is none of ours gets Graph's own words."""
+        reads: list[tuple[str, Edge, nodes.Reply, list[str]]] = [
+            ("/{target}/dataset", "dataset", nodes.dataset, ["GET", "POST"]),
+            ("/{target}/subscribed_apps", "subscribed_apps", nodes.subscribed_apps, ["GET", "POST", "DELETE"]),
+            ("/debug_token", "debug_token", nodes.debug_token, ["GET"]),
+            ("/{target}", "node", nodes.node, ["GET"]),
+        ]
         return [
-            Route("/v{version:int}.0/{target}/events", self.post, methods=["POST"]),
-            Route("/v{version:int}.0/{target}/dataset", self.dataset, methods=["GET", "POST"]),
-            Route("/v{version:int}.0/{rest:path}", self.unknown, methods=["GET", "POST", "DELETE", "PUT"]),
+            Route(f"{_VERSION}/{{target}}/events", self.post, methods=["POST"]),
+            *(Route(_VERSION + path, self._read(edge, reply), methods=methods) for path, edge, reply, methods in reads),
+            Route(f"{_VERSION}/{{rest:path}}", self.unknown, methods=["GET", "POST", "DELETE", "PUT"]),
         ]
 
     def admit(self, request: Request, target: str, body: bytes) -> tuple[Token, dict[str, Any]]:
@@ -47,7 +53,7 @@ class Graph(Destination):
         token = self.stand.state.tokens.get(message.token)
         if token is None:
             raise Refused(general(190))
-        if token.expired:
+        if token.is_over(self.stand.clock()):
             raise Refused(general(190, 463))
         return token, message.parameters
 
@@ -55,11 +61,14 @@ class Graph(Destination):
         """Table rows 4 to 22."""
         (token, parameters), state = admitted, self.stand.state
         dataset = state.datasets.get(target)
-        if dataset is None or (token.datasets is not None and target not in token.datasets):
+        if dataset is None or not token.sees_dataset(target):
             raise Refused(missing_object(target))
         events = wire.events(parameters)
         if not self.stand.thin:
             check_scopes(token, events)
+        if not 1 <= len(events) <= EVENTS_LIMIT:
+            raise Refused(parameter(f"param data must hold 1 to {EVENTS_LIMIT} events, not {len(events)}", "data"))
+        if not self.stand.thin:
             now = self.stand.clock()
             for event in events:
                 check_event(event, dataset, state, now)
@@ -72,6 +81,10 @@ class Graph(Destination):
             return general(fault.code, fault.subcode, fault.status or (None if fault.code else 500))
         refusal = general(fault.code or 4, fault.subcode, fault.status or 400)
         headers = {"x-app-usage": _usage(call_count=100, total_cputime=30, total_time=30)}
+        if refusal.code == 17:
+            account: dict[str, Any] = {"acc_id_util_pct": 100, "reset_time_duration": 60 * fault.regain_minutes}
+            account["ads_api_access_tier"] = "standard_access"
+            headers["x-ad-account-usage"] = msgspec.json.encode(account).decode()
         if refusal.code >= 80000:
             use = {"type": "ads_management", "call_count": 100, "total_cputime": 30, "total_time": 30}
             use |= {"estimated_time_to_regain_access": fault.regain_minutes, "ads_api_access_tier": "standard_access"}
@@ -82,54 +95,49 @@ class Graph(Destination):
 
     def success(self, count: int, messages: list[str], request: Request) -> Response:
         """Graph's 200."""
-        version = request.path_params["version"]
-        headers = {"facebook-api-version": f"v{version}.0"}
-        if version < OLDEST_VERSION:
-            headers["x-ad-api-version-warning"] = (
-                "The call has been auto-upgraded: this version is no longer available."
-            )
-        return _json(200, {"events_received": count, "messages": messages, "fbtrace_id": _trace_id()}, headers)
+        return _json(200, {"events_received": count, "messages": messages, "fbtrace_id": _trace_id()})
 
-    def failure(self, refusal: Refusal) -> Response:
-        """Graph's error envelope."""
+    def failure(self, refusal: Refusal, admitted: tuple[Token, Any] | None) -> Response:
+        """Graph's error envelope, worded in the language of the token's owner."""
         settings = self.stand.state.settings
-        body = error_body(refusal, _trace_id(), settings.language, settings.error_data == "text")
+        language = (admitted and admitted[0].language) or settings.language
+        body = error_body(refusal, _trace_id(), language, settings.error_data == "text")
         return _json(refusal.status, body, refusal.headers)
 
-    async def dataset(self, request: Request) -> Response:
-        """Reads or creates the dataset of an asset; creating is idempotent."""
-        target: str = request.path_params["target"]
-        try:
-            token, _ = self.admit(request, target, await request.body())
-            kind, dataset_id = self._of_asset(target)
-            check_asset_scopes(token, _CHANNEL[kind])
-        except Refused as refused:
-            return self.failure(refused.refusal)
-        if request.method == "GET" and self.stand.state.settings.dataset_answer == "list":
-            return _json(200, {"data": [{"id": dataset_id}] if dataset_id else []})
-        return _json(200, {"id": dataset_id or self._create(kind, target)})
+    async def serve(self, request: Request, target: str, edge: Edge, act: Act) -> Response:
+        """As every destination; the answer says which version served it."""
+        return self._versioned(request, await super().serve(request, target, edge, act))
 
     async def unknown(self, request: Request) -> Response:
         """Any other path under a version."""
         path = request.path_params["rest"]
-        return self.failure(Refusal(code=2500, message=f"Unknown path components: /{path}"))
+        return self._versioned(
+            request, self.failure(Refusal(code=2500, message=f"Unknown path components: /{path}"), None)
+        )
 
-    def _of_asset(self, asset_id: str) -> tuple[str, str | None]:
-        """The kind of an asset and its dataset, if it has one. Raises Refused."""
-        for dataset_id, dataset in self.stand.state.datasets.items():
-            for kind, owner in (("waba", dataset.waba_id), ("page", dataset.page_id), ("ig", dataset.ig_account_id)):
-                if owner == asset_id:
-                    return kind, dataset_id
-        if asset_id in self.stand.state.assets:
-            return self.stand.state.assets[asset_id], None
-        raise Refused(missing_object(asset_id))
+    def _read(self, edge: Edge, reply: nodes.Reply) -> Callable[[Request], Awaitable[Response]]:
+        """The endpoint of an edge that takes no events."""
 
-    def _create(self, kind: str, asset_id: str) -> str:
-        datasets = self.stand.state.datasets
-        dataset_id = str(200000000001000 + len(datasets))
-        field = {"waba": "waba_id", "page": "page_id", "ig": "ig_account_id"}[kind]
-        datasets[dataset_id] = Dataset(**{field: asset_id})
-        return dataset_id
+        async def act(request: Request, target: str, admitted: Any, fault: Fault | None) -> Response:
+            token, parameters = admitted
+            stand = self.stand
+            asked = nodes.Question(stand.state, token, target, parameters, request.method, stand.clock())
+            return _json(200, reply(asked))
+
+        async def endpoint(request: Request) -> Response:
+            return await self.serve(request, request.path_params.get("target", edge), edge, act)
+
+        return endpoint
+
+    def _versioned(self, request: Request, response: Response) -> Response:
+        """A version that is over is not refused: the oldest living one serves it, and says so."""
+        version, oldest = request.path_params["version"], self.stand.state.settings.oldest_version
+        response.headers["facebook-api-version"] = f"v{max(version, oldest)}.0"
+        if version < oldest:
+            response.headers["x-ad-api-version-warning"] = (
+                f"The call has been auto-upgraded to v{oldest}.0 as v{version}.0 has been deprecated."
+            )
+        return response
 
 
 def _item(event: dict[str, Any], parameters: dict[str, Any], code: str | None) -> Item:

@@ -5,11 +5,11 @@ sandbox's `language` setting imitates.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-Language = Literal["en", "fr"]
+from .titles import TITLES, Language
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +28,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
     def said(self, language: Language = "en") -> str:
         """Meta's own words, the way Connectly passes them on: the title, else the message."""
-        return self.title.get(language) or self.message
+        return self.title.get(language) or self.title.get("en") or self.message
 
 
 class Refused(Exception):
@@ -39,92 +39,28 @@ class Refused(Exception):
         self.refusal = refusal
 
 
-# subcode: (English title, French title, explanation). Titles marked (*) are the sandbox's: only the number is known.
-_INVALID: dict[int, tuple[str, str, str]] = {
-    2804003: (
-        "Event Timestamp Too Old",
-        "Timestamp de l’évènement trop ancien",
-        "The timestamp for this event is too far in the past. Events need to be sent from your server within 7 days of"
-        " when they occurred.",
-    ),
-    2804008: ("Missing Content ID", "ID de contenu manquant", "Each item of contents needs an id."),  # (*)
-    2804010: (
-        "Missing Currency for Purchase Event",
-        "Devise manquante pour l’évènement d’achat",
-        "Purchase events need the currency of the purchase, as an ISO 4217 code.",
-    ),
-    2804011: (
-        "Invalid Currency For Purchase Event",
-        "Devise non valide pour l’évènement d’achat",
-        "The currency code of this Purchase event is not one that Meta supports.",
-    ),
-    2804016: (
-        "User Parameter Not Hashed",
-        "Paramètre utilisateur non haché",
-        "Hash user parameters with SHA-256, except for client user agent, click ID and browser ID.",
-    ),
-    2804023: ("Missing Currency for Value", "Devise manquante pour la valeur", "A value needs a currency."),  # (*)
-    2804050: (
-        "You Haven't Added Sufficient Customer Information Parameter Data For This Event",
-        "Données client insuffisantes pour cet évènement",
-        "This event has no customer information parameters, or a combination of them too broad to match anyone.",
-    ),
-    2804063: (
-        "Messaging Event Missing Messaging Channel",  # (*)
-        "Canal de messagerie manquant",
-        "Events with business_messaging action source need messaging_channel: whatsapp, messenger or instagram.",
-    ),
-    2804064: (
-        "Messaging Event Invalid Argument",
-        "Argument non valide pour l’évènement de messagerie",
-        "client_ip_address and client_user_agent are not allowed with business_messaging action source.",
-    ),
-    2804065: (
-        "Mismatching Page and Dataset",
-        "La Page ne correspond pas à l’ensemble de données",
-        "The dataset is linked to another Page.",
-    ),
-    2804066: (
-        "Messaging Event Invalid Event Type",
-        "Type d’évènement de messagerie non valide",
-        "The event name is not one of the events that business_messaging accepts.",
-    ),
-    2804072: (
-        "Mismatching Page Id And Ctwa Clid",  # (*)
-        "La Page ne correspond pas au Ctwa Clid",
-        "The Page is not the one that owns the click.",
-    ),
-    2804073: (
-        "Mismatching Page Id And Page Scoped User Id",
-        "La Page ne correspond pas à l’utilisateur",
-        "The user id is not scoped to this Page.",
-    ),
-    2804079: ("Missing IG Account ID parameter", "ID de compte IG manquant", "Provide ig_account_id in user_data."),
-    2804087: (
-        "Messaging Event Invalid Ctwa Clid",
-        "Ctwa Clid non valide pour l’évènement de messagerie",
-        "The ctwa_clid is missing, or is not the id of a click.",
-    ),
-    2804116: (
-        "Page Id Or WhatsApp Business Account Id Missing",  # (*)
-        "ID de Page ou de compte WhatsApp Business manquant",
-        "Provide page_id or whatsapp_business_account_id in user_data.",
-    ),
-    2804131: (
-        "No Page Associated To Dataset",
-        "Aucune Page associée à l’ensemble de données",
-        "Link the Page to this dataset, or leave page_id out.",
-    ),
-    2804132: (
-        "No WhatsApp Business Account Linked to This Dataset",
-        "Aucun compte WhatsApp Business associé à cet ensemble de données",
-        "Create the dataset of the WhatsApp Business Account with POST /{WABA_ID}/dataset.",
-    ),
-    2804133: (
-        "No IG Account Associated To Dataset",
-        "Aucun compte IG associé à l’ensemble de données",
-        "Link the Instagram account to this dataset.",
-    ),
+# What Meta says beside the title. Where only the number is known, the words are the sandbox's.
+_EXPLANATIONS: dict[int, str] = {
+    2804003: "The timestamp for this event is too far in the past. Events need to be sent from your server within 7 days of"
+    " when they occurred.",
+    2804008: "Each item of contents needs an id.",
+    2804010: "Purchase events need the currency of the purchase, as an ISO 4217 code.",
+    2804011: "The currency code of this Purchase event is not one that Meta supports.",
+    2804016: "Hash user parameters with SHA-256, except for client user agent, click ID and browser ID.",
+    2804023: "A value needs a currency.",
+    2804050: "This event has no customer information parameters, or a combination of them too broad to match anyone.",
+    2804063: "Events with business_messaging action source need messaging_channel: whatsapp, messenger or instagram.",
+    2804064: "client_ip_address and client_user_agent are not allowed with business_messaging action source.",
+    2804065: "The dataset is linked to another Page.",
+    2804066: "The event name is not one of the events that business_messaging accepts.",
+    2804072: "The Page is not the one that owns the click.",
+    2804073: "The user id is not scoped to this Page.",
+    2804079: "Provide ig_account_id in user_data.",
+    2804087: "The ctwa_clid is missing, or is not the id of a click.",
+    2804116: "Provide page_id or whatsapp_business_account_id in user_data.",
+    2804131: "Link the Page to this dataset, or leave page_id out.",
+    2804132: "Create the dataset of the WhatsApp Business Account with POST /{WABA_ID}/dataset.",
+    2804133: "Link the Instagram account to this dataset.",
 }
 
 # code: (status, message, transient). The HTTP statuses of throttling and permission codes differ between reports.
@@ -137,20 +73,27 @@ _GENERAL: dict[int, tuple[int, str, bool]] = {
     32: (400, "(#32) Page request limit reached", True),
     190: (401, "Invalid OAuth access token - Cannot parse access token", False),
     200: (403, "(#200) Permissions error", False),
+    210: (400, "(#210) A page access token is required to request this resource.", False),
     270: (403, "(#270) This Ads API request is not allowed for apps with development access level", False),
     341: (400, "(#341) Application limit reached", True),
     368: (400, "(#368) The action attempted has been deemed abusive or is otherwise disallowed", False),
     613: (400, "(#613) Calls to this api have exceeded the rate limit.", True),
     80004: (400, "(#80004) There have been too many calls to this ad-account. Wait a bit and try again.", True),
 }
+_SESSION = {
+    458: "The user has not authorized application",
+    460: "The session has been invalidated because the user changed their password or Facebook has changed the session for"
+    " security reasons.",
+    463: "Session has expired",
+    467: "The session is invalid because the user logged out.",
+}
 _USUAL_CODE = {400: 100, 401: 190, 403: 200, 404: 100, 429: 4, 503: 2}
 
 
 def invalid(subcode: int, *path: str) -> Refusal:
     """A refusal under code 100 that has a subcode of its own."""
-    english, french, explanation = _INVALID[subcode]
     return Refusal(
-        subcode=subcode, transient=False, title={"en": english, "fr": french}, explanation=explanation, path=path
+        subcode=subcode, transient=False, title=TITLES[subcode], explanation=_EXPLANATIONS[subcode], path=path
     )
 
 
@@ -159,12 +102,12 @@ def parameter(message: str, *path: str, title: str = "") -> Refusal:
     return Refusal(message=f"(#100) {message}", title={"en": title} if title else {}, path=path)
 
 
-def missing_object(object_id: str) -> Refusal:
+def missing_object(object_id: str, method: str = "post") -> Refusal:
     """Graph's single answer for a wrong id and for an id the token may not see."""
     return Refusal(
         subcode=33,
         kind="GraphMethodException",
-        message=f"Unsupported post request. Object with ID '{object_id}' does not exist, cannot be loaded due to missing"
+        message=f"Unsupported {method.lower()} request. Object with ID '{object_id}' does not exist, cannot be loaded due to missing"
         " permissions, or does not support this operation. Please read the Graph API documentation at"
         " https://developers.facebook.com/docs/graph-api",
     )
@@ -178,13 +121,14 @@ def permission(name: str) -> Refusal:
 def general(code: int | None, subcode: int | None = None, status: int | None = None) -> Refusal:
     """An injected answer: any code and subcode, with the status and words that go with them."""
     code = _USUAL_CODE.get(status or 500, 1) if code is None else code
-    if code == 100 and subcode in _INVALID:
+    if code == 100 and subcode in TITLES:
         return msgspec.structs.replace(invalid(subcode), status=status or 400)
     if code == 100 and subcode == 33:
         return msgspec.structs.replace(missing_object("0"), status=status or 400)
-    usual, message, transient = _GENERAL.get(code, (400, f"(#{code}) Error", False))
-    if code == 190 and subcode == 463:
-        message = "Error validating access token: Session has expired"
+    unknown = "Invalid parameter" if code == 100 and subcode else f"(#{code}) Error"
+    usual, message, transient = _GENERAL.get(code, (400, unknown, False))
+    if code == 190 and subcode in _SESSION:
+        message = f"Error validating access token: {_SESSION[subcode]}"
     return Refusal(status=status or usual, code=code, subcode=subcode, message=message, transient=transient or None)
 
 

@@ -17,7 +17,7 @@ ACTION_SOURCES = frozenset(
     "email website app phone_call chat physical_store system_generated business_messaging other".split()
 )
 _SCOPES = {
-    "whatsapp": ("whatsapp_business_management", "whatsapp_business_manage_events"),
+    "whatsapp": ("whatsapp_business_manage_events", "whatsapp_business_management"),
     "messenger": ("page_events",),
     "instagram": ("instagram_manage_events",),
 }
@@ -74,12 +74,12 @@ def check_scopes(token: Token, events: list[Any]) -> None:
         check_asset_scopes(token, channel)
 
 
-def check_asset_scopes(token: Token, channel: str) -> None:
-    """The scopes that a channel's asset asks of a token. Raises Refused."""
-    for scope in _SCOPES[channel]:
+def check_asset_scopes(token: Token, channel: str, at_events: bool = True) -> None:
+    """The scopes that a channel's asset asks of a token; its dataset edge asks for the right to manage it first. Raises Refused."""
+    for scope in _SCOPES[channel] if at_events else reversed(_SCOPES[channel]):
         if scope not in token.scopes:
-            # The misleading words about the access level are what a missing WhatsApp scope really brings.
-            raise Refused(general(270) if channel == "whatsapp" else permission(scope))
+            # The misleading words about the access level are what this missing scope really brings.
+            raise Refused(general(270) if scope == "whatsapp_business_manage_events" else permission(scope))
 
 
 def check_event(event: Any, dataset: Dataset, state: State, now: float) -> None:

@@ -1,24 +1,33 @@
 """What the sandbox knows before any event arrives: tokens, datasets, clicks, conversations, Connectly's side, switches."""
 
 import uuid
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from .refusal import Language
+from .titles import Language
 
 WABA = "100000000000001"
 PAGE = "100000000000002"
 INSTAGRAM = "100000000000003"
+APP = "500000000000001"
 SAMPLE_CLICK = "ARAkLkA8rmlFeiCktEJQ-QTwRiyYHAFDLMNDBH0CD3qpjd0HR4irJ6LEkR7JwFF4XvnO2E4Nx0-eM-GABDLOPaOdRMv-_zfUQ2a"
 SCOPES = (
     "whatsapp_business_management",
     "whatsapp_business_manage_events",
     "page_events",
     "instagram_manage_events",
+    "pages_manage_metadata",
+    "instagram_manage_messages",
     "ads_management",
     "business_management",
 )
+WEBHOOK_FIELDS = {
+    WABA: ("messages",),
+    PAGE: ("messages", "messaging_postbacks", "messaging_referrals"),
+    INSTAGRAM: ("messages", "messaging_postbacks", "messaging_referral"),
+}
+AssetKind = Literal["waba", "page", "ig"]
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,11 +35,34 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Token(Entry):
-    """An access token: its scopes, and the datasets it is assigned to (none named: all)."""
+    """An access token of an app.
+
+    - `scopes`, and the `datasets` and `assets` it is assigned to (none named: all).
+    - `expired`, or `expires_at` in Unix seconds (0: never).
+    - `kind`: what `debug_token` calls its type.
+    - `language` of its owner, in which Meta words titles; none: the one in the settings.
+    """
 
     scopes: list[str] = msgspec.field(default_factory=lambda: list(SCOPES))
     datasets: list[str] | None = None
+    assets: list[str] | None = None
     expired: bool = False
+    expires_at: Annotated[int, msgspec.Meta(ge=0)] = 0
+    kind: Literal["SYSTEM_USER", "USER", "PAGE"] = "SYSTEM_USER"
+    app_id: str = APP
+    language: Language | None = None
+
+    def is_over(self, now: float) -> bool:
+        """Whether the token has expired by `now`, in Unix seconds."""
+        return self.expired or 0 < self.expires_at <= now
+
+    def sees_dataset(self, dataset_id: str) -> bool:
+        """Whether the token is assigned to the dataset."""
+        return self.datasets is None or dataset_id in self.datasets
+
+    def sees_asset(self, asset_id: str) -> bool:
+        """Whether the token is assigned to the asset."""
+        return self.assets is None or asset_id in self.assets
 
 
 class Dataset(Entry):
@@ -104,7 +136,9 @@ class Settings(Entry):
     future_seconds: int = 600  # tolerance for event_time; Meta publishes none
     language: Language = "en"
     error_data: Literal["object", "text"] = "object"
-    dataset_answer: Literal["list", "id"] = "list"  # what GET /{asset}/dataset answers with
+    dataset_answer: Literal["list", "id", "dataset_id"] = "list"  # what GET /{asset}/dataset answers with
+    oldest_version: int = 21  # of Graph; older ones are served as this one, with a warning
+    page_needs_own_token: bool = False  # a Page's subscriptions are shown to a token of kind PAGE alone
 
 
 class State(Entry):
@@ -119,7 +153,10 @@ class State(Entry):
             "200000000000004": Dataset(name="Sandbox website"),
         }
     )
-    assets: dict[str, Literal["waba", "page", "ig"]] = {}  # assets that have no dataset yet
+    assets: dict[str, AssetKind] = {}  # assets that have no dataset yet
+    subscriptions: dict[str, dict[str, list[str]]] = msgspec.field(  # of assets: fields of their webhooks, by app
+        default_factory=lambda: {asset: {APP: list(fields)} for asset, fields in WEBHOOK_FIELDS.items()}
+    )
     clicks: dict[str, Click] = msgspec.field(default_factory=lambda: {SAMPLE_CLICK: Click()})
     psids: dict[str, PageUser] = msgspec.field(default_factory=lambda: {"300000000000002": PageUser()})
     igsids: dict[str, InstagramUser] = msgspec.field(default_factory=lambda: {"300000000000003": InstagramUser()})
@@ -130,11 +167,21 @@ class State(Entry):
         """A state with `patch` merged in (RFC 7396: objects merge, `null` removes); raises msgspec.ValidationError.
 
         Short forms: a list stands for entries with the built-in owner (`{"clicks": ["A", "B"]}`), a bare string for the
-        owner's id (`{"psids": {"P": "<page id>"}}`), and a dataset may be `{"kind": "waba", "asset_id": "1"}`.
+        owner's id (`{"psids": {"P": "<page id>"}}`), a list of fields for the built-in app's subscription to an asset
+        (`{"subscriptions": {"<page id>": ["messages"]}}`), and a dataset may be `{"kind": "waba", "asset_id": "1"}`.
         """
         if not isinstance(patch, dict):
             raise msgspec.ValidationError("Expected `object`")
         return msgspec.convert(_merge(msgspec.to_builtins(self), _spelled_out(patch)), State)
+
+    def asset(self, asset_id: str) -> tuple[AssetKind, str | None] | None:
+        """The kind of an asset and the id of its dataset, if it has one; None for an id that is no asset's."""
+        kinds: tuple[AssetKind, ...] = ("waba", "page", "ig")
+        for dataset_id, dataset in self.datasets.items():
+            for kind, owner in zip(kinds, (dataset.waba_id, dataset.page_id, dataset.ig_account_id), strict=True):
+                if owner == asset_id:
+                    return kind, dataset_id
+        return (self.assets[asset_id], None) if asset_id in self.assets else None
 
 
 _OWNER = {"clicks": "waba_id", "psids": "page_id", "igsids": "ig_account_id"}
@@ -153,6 +200,8 @@ def _spelled_out(patch: dict[str, Any]) -> dict[str, Any]:
             full[name] = value = {each: {} for each in value}
         if name in _OWNER and isinstance(value, dict):
             full[name] = {k: {_OWNER[name]: v} if isinstance(v, str) else v for k, v in value.items()}
+        if name == "subscriptions" and isinstance(value, dict):
+            full[name] = {k: {APP: v} if isinstance(v, list) else v for k, v in value.items()}
         if name == "datasets" and isinstance(value, dict):
             full[name] = {k: _dataset(v) for k, v in value.items()}
     return full

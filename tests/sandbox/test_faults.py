@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.sandbox.conftest import Sandbox, arrived
-from tests.sandbox.samples import BUSINESS, PAGE_DATASET, WHATSAPP_DATASET, connectly, messenger, whatsapp
+from tests.sandbox.samples import BEARER, BUSINESS, PAGE_DATASET, WABA, WHATSAPP_DATASET, connectly, messenger, whatsapp
 
 NewSandbox = Callable[..., AbstractContextManager[Sandbox]]
 
@@ -30,7 +30,10 @@ def outcome(answer: httpx.Response) -> tuple[int, int | None, int | None]:
         ({"status": 401}, (401, 190, None)),
         ({"status": 429}, (429, 4, None)),
         ({"code": 190, "subcode": 463}, (401, 190, 463)),
+        ({"code": 190, "subcode": 460}, (401, 190, 460)),
+        ({"code": 10}, (403, 10, None)),
         ({"code": 270}, (403, 270, None)),
+        ({"code": 100, "subcode": 2804014}, (400, 100, 2804014)),
         ({"code": 100, "subcode": 2804050}, (400, 100, 2804050)),
         ({"code": 100, "subcode": 33}, (400, 100, 33)),
         ({"status": 200, "code": 2}, (200, 2, None)),
@@ -80,6 +83,39 @@ def test_a_throttle_has_usage_headers(sandbox: Sandbox) -> None:
     assert use[0]["estimated_time_to_regain_access"] == 3
     assert by_business.headers["retry-after"] == "7"
     assert sandbox.summary()["events"] == 0
+
+
+@pytest.mark.parametrize("status", [400, 403, 429])
+@pytest.mark.parametrize("code", [4, 17, 32, 613, 80000, 80004])
+def test_a_throttle_comes_with_any_status_and_the_headers_of_its_code(sandbox: Sandbox, status: int, code: int) -> None:
+    sandbox.faults({"kind": "throttle", "status": status, "code": code, "regain_minutes": 5})
+    answer = sandbox.graph(whatsapp())
+    assert outcome(answer) == (status, code, None)
+    assert "x-app-usage" in answer.headers
+    assert ("x-ad-account-usage" in answer.headers) == (code == 17)
+    assert ("x-business-use-case-usage" in answer.headers) == (code >= 80000)
+    if code == 17:
+        assert json.loads(answer.headers["x-ad-account-usage"])["reset_time_duration"] == 300
+
+
+def test_an_outage_is_one_for_reads_too(sandbox: Sandbox) -> None:
+    sandbox.faults({"kind": "status", "status": 503, "times": 1})
+    path = f"/v25.0/{WHATSAPP_DATASET}"
+    assert outcome(sandbox.client.get(path, headers=BEARER)) == (503, 2, None)
+    assert sandbox.client.get(path, headers=BEARER).status_code == 200
+
+
+def test_a_fault_can_be_meant_for_one_edge(sandbox: Sandbox) -> None:
+    sandbox.faults({"kind": "status", "status": 503, "edge": "dataset"})
+    assert sandbox.client.get(f"/v25.0/{WABA}/dataset", headers=BEARER).status_code == 503
+    assert sandbox.client.get(f"/v25.0/{WABA}/subscribed_apps", headers=BEARER).status_code == 200
+    assert sandbox.graph(whatsapp()).status_code == 200
+
+
+def test_a_fault_about_events_waits_for_events(sandbox: Sandbox) -> None:
+    sandbox.faults({"kind": "wrong_count", "times": 1})
+    assert sandbox.client.get(f"/v25.0/{WABA}/dataset", headers=BEARER).status_code == 200
+    assert sandbox.graph(whatsapp()).json()["events_received"] == 0
 
 
 def test_the_token_is_looked_at_before_any_fault(sandbox: Sandbox) -> None:

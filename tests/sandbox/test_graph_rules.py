@@ -54,6 +54,7 @@ def more_of_everything(strict_sandbox: Sandbox) -> None:
             "narrow": {"datasets": [PAGE_DATASET]},
             "web-only": {"scopes": ["ads_management"]},
             "half": {"scopes": ["whatsapp_business_management", "page_events", "instagram_manage_events"]},
+            "other half": {"scopes": ["whatsapp_business_manage_events"]},
         },
         datasets={"200000000000009": {"page_id": PAGE}, "200000000000010": {"page_id": OTHER}},
         clicks={"CLICK-OF-ANOTHER": {"waba_id": OTHER, "page_id": OTHER}},
@@ -123,6 +124,7 @@ def test_a_dataset_that_is_unknown_or_not_assigned_is_not_found(
     ("token", "event", "dataset", "code"),
     [
         ("half", whatsapp(), WHATSAPP_DATASET, 270),
+        ("other half", whatsapp(), WHATSAPP_DATASET, 200),
         ("web-only", whatsapp(event_name="Lead"), WHATSAPP_DATASET, 270),  # before anything the event says
         ("web-only", messenger(), PAGE_DATASET, 200),
         ("web-only", instagram(), INSTAGRAM_DATASET, 200),
@@ -142,6 +144,17 @@ def test_data_must_be_an_array_of_1_to_1000(strict_sandbox: Sandbox, data: Any) 
     answer = strict_sandbox.client.post(path, json=body, headers=BEARER)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, 100)
     assert "error_subcode" not in answer.json()["error"]
+
+
+def test_a_missing_scope_is_refused_before_the_events_are_counted(strict_sandbox: Sandbox) -> None:
+    path, headers = f"/v25.0/{WHATSAPP_DATASET}/events", {"Authorization": "Bearer half"}
+    answer = strict_sandbox.client.post(path, json={"data": [whatsapp()] * 1001}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, 270)
+
+
+def test_website_events_ask_for_no_messaging_scope(strict_sandbox: Sandbox) -> None:
+    path, headers = f"/v25.0/{WEB_DATASET}/events", {"Authorization": "Bearer web-only"}
+    assert strict_sandbox.client.post(path, json={"data": [website()]}, headers=headers).status_code == 200
 
 
 def test_a_thousand_events_go_in_one_request(strict_sandbox: Sandbox) -> None:

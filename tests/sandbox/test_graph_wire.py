@@ -4,7 +4,6 @@ import json
 import re
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,7 +64,16 @@ def test_any_version_is_served_and_old_ones_warn(strict_sandbox: Sandbox, versio
     path = f"/v{version}.0/{WHATSAPP_DATASET}/events"
     answer = strict_sandbox.client.post(path, json={"data": [whatsapp()]}, headers=BEARER)
     assert answer.status_code == 200
+    assert answer.headers["facebook-api-version"] == f"v{max(21, int(version))}.0"
     assert ("x-ad-api-version-warning" in answer.headers) == (int(version) < 21)
+
+
+def test_refusals_and_reads_tell_the_version_too(sandbox: Sandbox) -> None:
+    sandbox.state(settings={"oldest_version": 24})
+    for path in (f"/v23.0/{WABA}/dataset", "/v23.0/999/dataset", "/v23.0/no/such/path"):
+        answer = sandbox.client.get(path, headers=BEARER)
+        assert answer.headers["facebook-api-version"] == "v24.0"
+        assert "v23.0" in answer.headers["x-ad-api-version-warning"]
 
 
 @pytest.mark.parametrize(
@@ -100,36 +108,6 @@ def test_a_body_nobody_can_read_is_refused_not_a_crash(
 def test_an_unknown_path_gets_graphs_own_words(strict_sandbox: Sandbox) -> None:
     answer = strict_sandbox.client.get("/v25.0/123/insights", headers=BEARER)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, 2500)
-
-
-def dataset(sandbox: Sandbox, method: str, asset: str, token: str = "sandbox-token") -> httpx.Response:
-    return sandbox.client.request(method, f"/v25.0/{asset}/dataset", params={"access_token": token})
-
-
-def test_the_dataset_of_an_asset_is_read_as_a_list_and_created_as_an_id(strict_sandbox: Sandbox) -> None:
-    assert dataset(strict_sandbox, "GET", WABA).json() == {"data": [{"id": WHATSAPP_DATASET}]}
-    assert dataset(strict_sandbox, "POST", WABA).json() == {"id": WHATSAPP_DATASET}
-
-
-def test_a_dataset_is_created_once(sandbox: Sandbox) -> None:
-    sandbox.state(assets={"100000000000077": "page"})
-    assert dataset(sandbox, "GET", "100000000000077").json() == {"data": []}
-    first = dataset(sandbox, "POST", "100000000000077").json()["id"]
-    assert dataset(sandbox, "POST", "100000000000077").json() == {"id": first}
-    assert dataset(sandbox, "GET", "100000000000077").json() == {"data": [{"id": first}]}
-
-
-def test_the_dataset_can_also_be_answered_as_the_documentation_says(sandbox: Sandbox) -> None:
-    sandbox.state(settings={"dataset_answer": "id"})
-    assert dataset(sandbox, "GET", WABA).json() == {"id": WHATSAPP_DATASET}
-
-
-def test_the_dataset_api_asks_for_token_scope_and_asset(sandbox: Sandbox) -> None:
-    sandbox.state(tokens={"web-only": {"scopes": []}})
-    assert dataset(sandbox, "GET", WABA, "unknown").json()["error"]["code"] == 190
-    assert dataset(sandbox, "POST", WABA, "web-only").status_code == 403
-    assert dataset(sandbox, "POST", "100000000000002", "web-only").json()["error"]["code"] == 200
-    assert dataset(sandbox, "POST", "999").json()["error"]["error_subcode"] == 33
 
 
 LEAVES = (

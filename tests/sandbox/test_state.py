@@ -8,6 +8,7 @@ from tests.sandbox.conftest import Sandbox
 from tests.sandbox.samples import (
     CLICK,
     INSTAGRAM_DATASET,
+    NOW,
     PAGE_DATASET,
     WABA,
     WEB_DATASET,
@@ -80,6 +81,14 @@ def test_a_token_expires_and_recovers_without_losing_its_scopes(sandbox: Sandbox
     assert sandbox.graph(whatsapp()).status_code == 200
 
 
+def test_a_token_expires_at_its_time(sandbox: Sandbox) -> None:
+    sandbox.state(tokens={"sandbox-token": {"expires_at": NOW + 1}})
+    assert sandbox.graph(whatsapp()).status_code == 200
+    sandbox.state(tokens={"sandbox-token": {"expires_at": NOW}})
+    answer = sandbox.graph(whatsapp())
+    assert (answer.status_code, answer.json()["error"]["error_subcode"]) == (401, 463)
+
+
 def test_null_removes(sandbox: Sandbox) -> None:
     sandbox.state(tokens={"sandbox-token": None})
     assert sandbox.graph(whatsapp()).status_code == 401
@@ -125,6 +134,41 @@ def test_titles_come_in_another_language_with_the_same_code(sandbox: Sandbox) ->
     assert french["error_data"] == '{"blame_field_specs":[["user_data","ctwa_clid"]]}'
 
 
+COMMON = {
+    2804003: website(event_time=NOW - 8 * 86_400),
+    2804010: website(custom_data={"value": 1}),
+    2804011: website(custom_data={"value": 1, "currency": "MRU"}),
+    2804050: website(user_data={}),
+    2804066: whatsapp(event_name="Lead"),
+    2804087: with_click("X"),
+    2804132: whatsapp(),
+}
+
+
+@pytest.mark.parametrize("language", ["fr", "da", "pt", "it"])
+def test_the_common_refusals_are_worded_in_the_language_of_the_tokens_owner(sandbox: Sandbox, language: str) -> None:
+    sandbox.state(tokens={"local": {"language": language}})
+    for subcode, event in COMMON.items():
+        dataset = WHATSAPP_DATASET if subcode in (2804066, 2804087) else WEB_DATASET
+        errors = [
+            sandbox.client.post(
+                f"/v25.0/{dataset}/events", json={"data": [event]}, headers={"Authorization": f"Bearer {token}"}
+            ).json()["error"]
+            for token in ("sandbox-token", "local")
+        ]
+        assert [error["error_subcode"] for error in errors] == [subcode, subcode]
+        assert errors[0]["error_user_title"] != errors[1]["error_user_title"], subcode
+
+
+def test_a_title_without_a_translation_stays_english(sandbox: Sandbox) -> None:
+    sandbox.state(settings={"language": "it"})
+    error = sandbox.graph(whatsapp(messaging_channel=None)).json()["error"]
+    assert (error["error_subcode"], error["error_user_title"]) == (
+        2804063,
+        "Messaging Event Missing Messaging Channel",
+    )
+
+
 def test_the_tolerance_for_the_future_can_be_changed(sandbox: Sandbox) -> None:
     sandbox.state(settings={"future_seconds": 0})
     future = whatsapp(event_time=whatsapp()["event_time"] + 61)
@@ -145,6 +189,10 @@ def test_the_tolerance_for_the_future_can_be_changed(sandbox: Sandbox) -> None:
         {"datasets": {"1": {"kind": "offline"}}},
         {"datasets": {"1": {"kind": ["waba"]}}},
         {"settings": {"language": "xx"}},
+        {"tokens": {"t": {"language": "xx"}}},
+        {"tokens": {"t": {"expires_at": -1}}},
+        {"subscriptions": {"1": "messages"}},
+        {"subscriptions": {"1": {"app": "messages"}}},
         {"tokens": {"added": {}}, "psids": 5},
     ],
 )
@@ -162,4 +210,4 @@ def test_a_patch_that_is_no_json_is_refused(strict_sandbox: Sandbox) -> None:
 def test_the_state_reads_back_as_it_was_given(sandbox: Sandbox) -> None:
     sandbox.state(tokens={"t": {"scopes": ["page_events"], "datasets": [WHATSAPP_DATASET]}})
     token = sandbox.client.get("/sandbox/state").json()["tokens"]["t"]
-    assert token == {"scopes": ["page_events"], "datasets": [WHATSAPP_DATASET], "expired": False}
+    assert (token["scopes"], token["datasets"], token["expired"]) == (["page_events"], [WHATSAPP_DATASET], False)
