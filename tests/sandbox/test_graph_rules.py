@@ -1,4 +1,4 @@
-"""Graph's validation, row by row: what is refused, with which code, and that nothing of a refused request counts."""
+"""Graph's validation of events, rule by rule: what is refused, with which code, and that nothing of a refused request counts."""
 
 from typing import Any
 
@@ -49,13 +49,6 @@ def refusal(sandbox: Sandbox, event: Any, dataset: str = WHATSAPP_DATASET) -> tu
 def more_of_everything(strict_sandbox: Sandbox) -> None:
     """Assets and people beside the built-in ones, so that they can be mixed up."""
     answer = strict_sandbox.state(
-        tokens={
-            "expired": {"expired": True},
-            "narrow": {"datasets": [PAGE_DATASET]},
-            "web-only": {"scopes": ["ads_management"]},
-            "half": {"scopes": ["whatsapp_business_management", "page_events", "instagram_manage_events"]},
-            "other half": {"scopes": ["whatsapp_business_manage_events"]},
-        },
         datasets={"200000000000009": {"page_id": PAGE}, "200000000000010": {"page_id": OTHER}},
         clicks={"CLICK-OF-ANOTHER": {"waba_id": OTHER, "page_id": OTHER}},
         psids={"PSID-OF-ANOTHER": OTHER},
@@ -90,71 +83,12 @@ def test_what_meta_takes_is_accepted(strict_sandbox: Sandbox, event: Any, datase
     assert strict_sandbox.events()[-1]["event"] == event
 
 
-@pytest.mark.parametrize(
-    ("headers", "code", "subcode"),
-    [
-        ({}, 190, None),
-        ({"Authorization": "Bearer unknown"}, 190, None),
-        ({"Authorization": "Bearer expired"}, 190, 463),
-    ],
-)
-def test_a_token_that_is_absent_unknown_or_expired_is_401(
-    strict_sandbox: Sandbox, headers: dict[str, str], code: int, subcode: int | None
-) -> None:
-    path = f"/v25.0/{WHATSAPP_DATASET}/events"
-    answer = strict_sandbox.client.post(path, json={"data": [whatsapp()]}, headers=headers)
-    error = answer.json()["error"]
-    assert (answer.status_code, error["type"], error["code"]) == (401, "OAuthException", code)
-    assert error.get("error_subcode") == subcode
-
-
-@pytest.mark.parametrize(("token", "dataset"), [("sandbox-token", "999999999999999"), ("narrow", WHATSAPP_DATASET)])
-def test_a_dataset_that_is_unknown_or_not_assigned_is_not_found(
-    strict_sandbox: Sandbox, token: str, dataset: str
-) -> None:
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = strict_sandbox.client.post(f"/v25.0/{dataset}/events", json={"data": [whatsapp()]}, headers=headers)
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"], error["error_subcode"]) == (400, 100, 33)
-    assert error["type"] == "GraphMethodException"
-    assert dataset in error["message"]
-
-
-@pytest.mark.parametrize(
-    ("token", "event", "dataset", "code"),
-    [
-        ("half", whatsapp(), WHATSAPP_DATASET, 270),
-        ("other half", whatsapp(), WHATSAPP_DATASET, 200),
-        ("web-only", whatsapp(event_name="Lead"), WHATSAPP_DATASET, 270),  # before anything the event says
-        ("web-only", messenger(), PAGE_DATASET, 200),
-        ("web-only", instagram(), INSTAGRAM_DATASET, 200),
-    ],
-)
-def test_a_missing_scope_is_refused_before_the_event_is_looked_at(
-    strict_sandbox: Sandbox, token: str, event: Any, dataset: str, code: int
-) -> None:
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = strict_sandbox.client.post(f"/v25.0/{dataset}/events", json={"data": [event]}, headers=headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, code)
-
-
 @pytest.mark.parametrize("data", [None, {}, [], "no", 7, [whatsapp()] * 1001], ids=str)
 def test_data_must_be_an_array_of_1_to_1000(strict_sandbox: Sandbox, data: Any) -> None:
     path, body = f"/v25.0/{WHATSAPP_DATASET}/events", {} if data is None else {"data": data}
     answer = strict_sandbox.client.post(path, json=body, headers=BEARER)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, 100)
     assert "error_subcode" not in answer.json()["error"]
-
-
-def test_a_missing_scope_is_refused_before_the_events_are_counted(strict_sandbox: Sandbox) -> None:
-    path, headers = f"/v25.0/{WHATSAPP_DATASET}/events", {"Authorization": "Bearer half"}
-    answer = strict_sandbox.client.post(path, json={"data": [whatsapp()] * 1001}, headers=headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, 270)
-
-
-def test_website_events_ask_for_no_messaging_scope(strict_sandbox: Sandbox) -> None:
-    path, headers = f"/v25.0/{WEB_DATASET}/events", {"Authorization": "Bearer web-only"}
-    assert strict_sandbox.client.post(path, json={"data": [website()]}, headers=headers).status_code == 200
 
 
 def test_a_thousand_events_go_in_one_request(strict_sandbox: Sandbox) -> None:
