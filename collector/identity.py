@@ -1,0 +1,256 @@
+"""Who it was: what a caller says of a customer, checked, normalised and hashed as Meta matches it. Pure; docs/identity.md has the rules.
+
+What identifies a person leaves this module as SHA-256 (lowercase hex, of the UTF-8 bytes of its normal form) or not at all.
+"""
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Callable, Collection, Iterator
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from collector import fbc, phone, traits
+from collector.attribution import id_fault
+from collector.errors import InvalidField
+
+VALUES_MAX: Final = 10
+TEXT_CHARS_MAX: Final = 512
+USER_AGENT_CHARS_MAX: Final = 2048
+ID_NUMBER_MAX: Final = 2**53 - 1
+"""Larger JSON numbers have lost digits where JavaScript wrote them."""
+
+Text = str | UnsetType
+Texts = str | list[str] | UnsetType
+Id = str | int | UnsetType
+
+
+class UserData(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
+    """A customer as the caller writes it (`user_data`), plain or already hashed. Unknown fields are ignored.
+
+    `em` to `external_id` are text or lists of it; `ph`, `db` and ids may be JSON numbers too, `zp` may not: a number loses its leading zeros.
+    `mobile_number` and `customer_id` (with `page_scoped_user_id` and `ig_sid`) look up the conversation and are not sent.
+    """
+
+    em: Texts = UNSET
+    ph: str | int | list[str | int] | UnsetType = UNSET
+    fn: Texts = UNSET
+    ln: Texts = UNSET
+    ge: Texts = UNSET
+    db: str | int | list[str | int] | UnsetType = UNSET
+    ct: Texts = UNSET
+    st: Texts = UNSET
+    zp: Texts = UNSET
+    country: Texts = UNSET
+    external_id: Texts = UNSET
+    client_ip_address: Text = UNSET
+    client_user_agent: Text = UNSET
+    fbc: Text = UNSET
+    fbp: Text = UNSET
+    subscription_id: Id = UNSET
+    fb_login_id: Id = UNSET
+    lead_id: Id = UNSET
+    anon_id: Id = UNSET
+    madid: Id = UNSET
+    ctwa_clid: Text = UNSET
+    whatsapp_business_account_id: Id = UNSET
+    page_id: Id = UNSET
+    page_scoped_user_id: Id = UNSET
+    ig_account_id: Id = UNSET
+    ig_sid: Id = UNSET
+    mobile_number: str | int | UnsetType = UNSET
+    customer_id: Id = UNSET
+
+
+class Identity(msgspec.Struct, frozen=True, gc=False):
+    """A customer as Meta gets it, and the keys under which the conversation is looked up.
+
+    `wire` holds hashes as lists and the ids that are never hashed as text. `lookups` are (kind, value) in the order mobile_number,
+    page_scoped_user_id, ig_sid, customer_id; a mobile_number is a `mobile_key`.
+    """
+
+    wire: dict[str, str | list[str]]
+    lookups: tuple[tuple[str, str], ...] = ()
+
+
+_TRAITS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
+    ("em", traits.email),
+    ("fn", traits.name),
+    ("ln", traits.name),
+    ("ge", traits.gender),
+    ("db", traits.birthday),
+    ("ct", traits.city),
+    ("st", traits.state),
+    ("country", traits.country),
+    ("external_id", traits.external_id),
+)
+_IDS: Final = (
+    "subscription_id fb_login_id lead_id anon_id madid ctwa_clid whatsapp_business_account_id page_id page_scoped_user_id ig_account_id ig_sid"
+).split()
+_LOOKUP_IDS: Final = ("page_scoped_user_id", "ig_sid", "customer_id")
+
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
+_BUILDERS = re.compile(r"([0-9A-Fa-f]{64})(\.(?:AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}))", re.ASCII)
+"""Meta's parameter builder says in a suffix who hashed the value; it goes to Meta as it is."""
+_HALF_HASHED = re.compile(
+    r"(?:0x|(?:sha-?\d+|md5)[:=$ -]*)?[0-9a-f]{32,}|[A-Za-z0-9+/_-]{43}=", re.IGNORECASE | re.ASCII
+)
+_HASH_RULE: Final = (
+    "must be plain, or a whole SHA-256 as 64 hexadecimal digits and nothing else: this is another or a broken hash"
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+_NOT_PUBLIC: Final = {
+    version: tuple((int(net[0]), int(net[-1])) for net in map(ipaddress.ip_network, networks.split()))
+    for version, networks in (
+        (4, "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16 224.0.0.0/3"),
+        (6, "::/127 fc00::/7 fe80::/10 ff00::/8"),
+    )
+}
+"""Addresses that no shopper has on the open net: a proxy's, or a mistake."""
+
+_WEAK: Final = (
+    frozenset({"ct", "country", "st", "zp", "ge", "client_user_agent"}),
+    frozenset({"db", "client_user_agent"}),
+    frozenset({"fn", "ge"}),
+    frozenset({"ln", "ge"}),
+)
+_US: Final = hashlib.sha256(b"us").hexdigest()
+
+
+def read(given: UserData, region: str | None, path: str = "user_data") -> Identity:
+    """Check, normalise and hash.
+
+    `region` is the business's, for phone numbers without a country code. `path` is the object's own name in errors. An address that is
+    not public is left out. Raises InvalidField, naming the field (`user_data.em[1]`) and the rule, and never repeating the value.
+    """
+    wire: dict[str, str | list[str]] = {}
+    for field, normal in _TRAITS:
+        if (values := getattr(given, field)) is not UNSET and (hashes := _hashes(values, normal, f"{path}.{field}")):
+            wire[field] = hashes
+    if given.ph is not UNSET and (
+        hashes := _hashes(given.ph, lambda text: phone.canonical(text, region), f"{path}.ph")
+    ):
+        wire["ph"] = hashes
+    if given.zp is not UNSET:
+        country = None if "country" not in wire else "us" if wire["country"] == [_US] else "other"
+        if hashes := _hashes(given.zp, lambda text: traits.postcode(text, country), f"{path}.zp"):
+            wire["zp"] = hashes
+    if (text := given.client_ip_address) is not UNSET and (address := _address(text, f"{path}.client_ip_address")):
+        wire["client_ip_address"] = address
+    if given.client_user_agent is not UNSET:
+        wire["client_user_agent"] = _user_agent(given.client_user_agent, f"{path}.client_user_agent")
+    if given.fbc is not UNSET:
+        wire["fbc"] = _browser_id(given.fbc, fbc.parse, f"{path}.fbc")
+    if given.fbp is not UNSET:
+        wire["fbp"] = _browser_id(given.fbp, fbc.parse_fbp, f"{path}.fbp")
+    for field in _IDS:
+        if (value := getattr(given, field)) is not UNSET:
+            wire[field] = _id(value, f"{path}.{field}")
+    return Identity(wire, tuple(_lookups(given, region, path)))
+
+
+def mobile_key(digits: str) -> str:
+    """The key of a phone number in look-ups, from its international digits (a WhatsApp sender's `wa_id`): hashed, nothing plain is kept."""
+    return _sha256(phone.match_key(digits))
+
+
+def is_enough_for_web(wire: Collection[str]) -> bool:
+    """Whether Meta takes the keys of `Identity.wire` for a conversion of the website; else it refuses with 100/2804050."""
+    return not any(weak.issuperset(wire) for weak in _WEAK)
+
+
+def _lookups(given: UserData, region: str | None, path: str) -> Iterator[tuple[str, str]]:
+    if given.mobile_number is not UNSET:
+        field, text = f"{path}.mobile_number", str(given.mobile_number)
+        if _SHA256.fullmatch(text.strip()):
+            raise InvalidField(field, "must be the phone number itself, not its hash: it is hashed here")
+        yield "mobile_number", mobile_key(_checked(text, lambda text: phone.canonical(text, region), field))
+    for field in _LOOKUP_IDS:
+        if (value := getattr(given, field)) is not UNSET:
+            yield field, _id(value, f"{path}.{field}")
+
+
+def _hashes(values: str | int | list[str] | list[str | int], normal: Callable[[str], str], field: str) -> list[str]:
+    """The hashes of one field, without repeats. An empty list says nothing."""
+    if not isinstance(values, list):
+        return [_hash(values, normal, field)]
+    if len(values) > VALUES_MAX:
+        raise InvalidField(field, f"at most {VALUES_MAX} values")
+    return list(dict.fromkeys(_hash(value, normal, f"{field}[{index}]") for index, value in enumerate(values)))
+
+
+def _hash(value: str | int, normal: Callable[[str], str], field: str) -> str:
+    text = str(value).strip()
+    if _SHA256.fullmatch(text):
+        return text.lower()
+    if found := _BUILDERS.fullmatch(text):
+        return found[1].lower() + found[2]
+    if normal is not traits.external_id and _HALF_HASHED.fullmatch(text):  # a shop's own ids may well look so
+        raise InvalidField(field, _HASH_RULE)
+    return _sha256(_checked(text, normal, field))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _checked(text: str, normal: Callable[[str], str], field: str) -> str:
+    _bounded(text, TEXT_CHARS_MAX, field)
+    try:
+        return normal(text)
+    except ValueError as error:
+        raise InvalidField(field, str(error)) from None
+
+
+def _bounded(text: str, limit: int, field: str) -> None:
+    if not text:
+        raise InvalidField(field, "must not be empty")
+    if len(text) > limit:
+        raise InvalidField(field, f"at most {limit} characters")
+    if not text.isascii() and re.search("[\ud800-\udfff]", text):
+        raise InvalidField(field, "must be valid Unicode, without lone surrogates")
+
+
+def _address(text: str, field: str) -> str | None:
+    """An IP address in its shortest spelling; None where it is not public."""
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        raise InvalidField(field, "must be one IPv4 or IPv6 address, without port") from None
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            return None  # a network of its own
+        address = address.ipv4_mapped or address
+    number = int(address)
+    if any(first <= number <= last for first, last in _NOT_PUBLIC[address.version]):
+        return None
+    return str(address)
+
+
+def _user_agent(text: str, field: str) -> str:
+    text = text.strip()
+    _bounded(text, USER_AGENT_CHARS_MAX, field)
+    if _CONTROL.search(text):
+        raise InvalidField(field, "must not hold control characters")
+    return text
+
+
+def _browser_id(text: str, parse: Callable[[str], fbc.BrowserId], field: str) -> str:
+    try:
+        parse(text)
+    except ValueError as error:
+        raise InvalidField(field, str(error)) from None
+    return text
+
+
+def _id(value: str | int, field: str) -> str:
+    if isinstance(value, int):
+        if not 0 <= value <= ID_NUMBER_MAX:
+            raise InvalidField(field, "must be written as a string: a number of this size loses digits")
+        return str(value)
+    if fault := id_fault(value):
+        raise InvalidField(field, fault)
+    return value

@@ -1,0 +1,113 @@
+"""What goes to Meta of a customer, and the keys that look a conversation up."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+import pytest
+
+from collector.errors import InvalidField
+from collector.identity import (
+    ID_NUMBER_MAX,
+    TEXT_CHARS_MAX,
+    USER_AGENT_CHARS_MAX,
+    VALUES_MAX,
+    Identity,
+    UserData,
+    is_enough_for_web,
+    mobile_key,
+    read,
+)
+
+HASHED = hashlib.sha256(b"ana@example.com").hexdigest()
+
+
+def sha(*texts: str) -> list[str]:
+    return [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+
+
+def identity(region: str | None = None, **given: Any) -> Identity:
+    return read(msgspec.convert(given, UserData), region)
+
+
+def test_a_person_leaves_hashed_and_ids_leave_as_they_stand() -> None:
+    read_out = identity(em=" Ana@Example.com", ph="+55 (11) 98765-4321", page_id="100000000000002", ctwa_clid="ARx-_9")
+    assert read_out == Identity(
+        {"em": [HASHED], "ph": sha("5511987654321"), "ctwa_clid": "ARx-_9", "page_id": "100000000000002"}
+    )
+    assert "ana" not in str(read_out).lower()
+
+
+def test_values_keep_their_order_and_lose_their_repeats() -> None:
+    wire = identity(em=["bo@example.com", HASHED.upper(), "ANA@example.com", "bo@example.com"], fn=[]).wire
+    assert wire == {"em": sha("bo@example.com", "ana@example.com")}
+
+
+def test_look_up_keys_stand_in_order_and_are_not_sent() -> None:
+    found = identity(
+        customer_id="c-7", ig_sid=300000000000003, page_scoped_user_id="30", mobile_number="+5511987654321"
+    )
+    assert found.lookups == (
+        ("mobile_number", mobile_key("5511987654321")),
+        ("page_scoped_user_id", "30"),
+        ("ig_sid", "300000000000003"),
+        ("customer_id", "c-7"),
+    )
+    assert found.wire == {"page_scoped_user_id": "30", "ig_sid": "300000000000003"}
+    assert "987654321" not in str(found.lookups[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "rule"),
+    [
+        ({"em": ["ana@example.com", "ana"]}, "em[1]", "must be an e-mail address such as ana@example.com"),
+        ({"em": "ana@example.com" * 100}, "em", f"at most {TEXT_CHARS_MAX} characters"),
+        ({"em": ["ana@example.com"] * (VALUES_MAX + 1)}, "em", f"at most {VALUES_MAX} values"),
+        ({"fn": ""}, "fn", "must not be empty"),
+        ({"fn": " \t"}, "fn", "must not be empty"),
+        ({"fn": "\ud800"}, "fn", "must be valid Unicode, without lone surrogates"),
+        ({"external_id": "\udfff"}, "external_id", "must be valid Unicode, without lone surrogates"),
+        ({"client_user_agent": " "}, "client_user_agent", "must not be empty"),
+        ({"client_user_agent": "a\nb"}, "client_user_agent", "must not hold control characters"),
+        (
+            {"client_user_agent": "a" * (USER_AGENT_CHARS_MAX + 1)},
+            "client_user_agent",
+            f"at most {USER_AGENT_CHARS_MAX} characters",
+        ),
+        ({"page_id": "1\n"}, "page_id", "only printable ASCII"),
+        ({"customer_id": ""}, "customer_id", "must not be empty"),
+        (
+            {"ig_sid": ID_NUMBER_MAX + 1},
+            "ig_sid",
+            "must be written as a string: a number of this size loses digits",
+        ),
+        ({"page_id": -1}, "page_id", "must be written as a string: a number of this size loses digits"),
+    ],
+)
+def test_what_breaks_a_rule_is_named_with_the_rule(given: dict[str, Any], field: str, rule: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        identity(**given)
+    assert (refused.value.field, refused.value.rule) == (f"user_data.{field}", rule)
+
+
+@pytest.mark.parametrize(
+    ("keys", "enough"),
+    [
+        ("", False),
+        ("client_user_agent", False),
+        ("ct country st zp ge client_user_agent", False),
+        ("db client_user_agent", False),
+        ("fn ge", False),
+        ("ln ge", False),
+        ("em", True),
+        ("fbc", True),
+        ("fbp", True),
+        ("client_ip_address client_user_agent", True),
+        ("db ge", True),
+        ("fn ln", True),
+        ("fn client_user_agent", True),
+        ("external_id", True),
+    ],
+)
+def test_a_website_conversion_needs_more_than_what_many_share(keys: str, enough: bool) -> None:
+    assert is_enough_for_web(dict.fromkeys(keys.split(), "x")) is enough
