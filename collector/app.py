@@ -25,6 +25,7 @@ from collector.dispatcher import Dispatcher
 from collector.edge.api import ConversionEvents, Gate
 from collector.edge.browser import Pages
 from collector.edge.connection import Connection
+from collector.edge.conversions import Conversions
 from collector.edge.front import Front
 from collector.edge.guard import Rates
 from collector.edge.ledger import Keyed, ServerLinks, Tale
@@ -98,7 +99,7 @@ class House:
             store.ledger, self.directory, self.dispatcher, self.verdicts, destinations, self.mint, self.clock
         )
         self.denials = Denials(store.ledger)
-        self.matcher = Matcher(store.ledger, self.signing_keys, self.ref_key, self.denials)
+        self.matcher = Matcher(store.ledger, self.signing_keys, self.ref_key, self.denials, self.directory)
         self.linker = Linker(store.ledger, self.intake, self.matcher)
         self.gate = Gate(self.directory, self.clock)
 
@@ -143,6 +144,7 @@ def _api(house: House) -> list[BaseRoute]:
     settings, gate, matcher = house.settings, house.gate, house.matcher
     size = settings.call_body_bytes
     conversions = ConversionEvents(gate, house.intake, matcher, house.mint, settings.wait_seconds, size)
+    own = Conversions(gate, house.intake, matcher, house.mint, settings.events_body_bytes)
     links = ServerLinks(gate, house.linker, matcher, house.ref_key, size)
     tale = Tale(house.store.ledger)
     business = "/v1/businesses/{business_id}"
@@ -150,6 +152,7 @@ def _api(house: House) -> list[BaseRoute]:
         Route("/external/v1/businesses/{business_id}/conversion_events", conversions, methods=["POST"]),
         Route(f"{business}/links", Keyed(gate, links), methods=["POST"]),
         Route(f"{business}/events", Keyed(gate, tale.events), methods=["GET"]),
+        Route(f"{business}/events", own, methods=["POST"]),
         Route(f"{business}/events/{{event_row}}", Keyed(gate, tale.event), methods=["GET"]),
         Route(f"{business}/records", Keyed(gate, tale.records), methods=["GET"]),
     ]

@@ -18,3 +18,8 @@ def ruling(consent: Consent, required: bool) -> Ruling:
     if consent == "pending" or (consent == "unknown" and required):
         return "hold"
     return "send"
+
+
+def joined(said: Consent | None, known: Consent) -> Consent:
+    """What counts where the caller says one thing of an event and the visitor's landing another: a denial always, else the caller's word."""
+    return known if said is None or known == "denied" else said

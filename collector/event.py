@@ -149,7 +149,7 @@ def read_payload(payload: Payload, event_name: str, field: str) -> Detail:
     if payload.content_ids is not UNSET:
         _at_most(payload.content_ids, f"{field}.content_ids")
         data.content_ids = [
-            _text(value, f"{field}.content_ids[{index}]") for index, value in enumerate(payload.content_ids)
+            plain_text(value, f"{field}.content_ids[{index}]") for index, value in enumerate(payload.content_ids)
         ]
     if payload.num_items is not UNSET:
         data.num_items = _count(payload.num_items, f"{field}.num_items")
@@ -181,17 +181,25 @@ def read_event_time(event_time: int | UnsetType, now_ms: int, field: str) -> tup
     return min(at, now_ms), now_ms - at > AGE_SECONDS_MAX * 1000
 
 
-def digest(event_name: str, custom_data: str, click: Click, event_time: int | UnsetType) -> str:
-    """Identify a normalised body: `<hash>` or `<hash>:<event_time>` where the caller gave a time."""
-    text = "\0".join((event_name, custom_data, *(value or "" for value in click.values())))
+def digest(
+    event_name: str, custom_data: str, click: Click, event_time: int | UnsetType, more: tuple[str, ...] = ()
+) -> str:
+    """Identify a normalised body: `<hash>` or `<hash>:<event_time>` where the caller gave a time. `more` is what else the body says."""
+    text = "\0".join((event_name, custom_data, *(value or "" for value in click.values()), *more))
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
     return name if event_time is UNSET else f"{name}:{event_time}"
+
+
+def beyond(user_data: str, options: str) -> tuple[str, ...]:
+    """What a digest holds of a body that says who it was, or asks for more than Connectly's contract can."""
+    return () if user_data == options == "{}" else (user_data, options)
 
 
 def about(event: Event, click: Click, consent: Consent) -> Event:
     """The event with its click found, and what the visitor said. Its body stays, and its digest tells the body of this click from then on."""
     _, _, time = event.digest.partition(":")
-    known = digest(event.event_name, event.custom_data, click, int(time) if time else UNSET)
+    more = beyond(event.user_data, event.options)
+    known = digest(event.event_name, event.custom_data, click, int(time) if time else UNSET, more)
     return msgspec.structs.replace(event, click=click, consent=consent, digest=known)
 
 
@@ -231,18 +239,19 @@ def _at_most(items: list[str] | list[Content], field: str) -> None:
         raise InvalidField(field, f"at most {CONTENTS_MAX} items")
 
 
-def _text(value: str, field: str) -> str:
+def plain_text(value: str, field: str, bytes_max: int = ID_BYTES_MAX) -> str:
+    """A text that says something, is not too long and holds no control characters. Raises InvalidField."""
     if not value:
         raise InvalidField(field, "must not be empty")
-    if len(value) > ID_BYTES_MAX or len(value.encode()) > ID_BYTES_MAX:
-        raise InvalidField(field, f"at most {ID_BYTES_MAX} bytes")
+    if len(value) > bytes_max or len(value.encode()) > bytes_max:
+        raise InvalidField(field, f"at most {bytes_max} bytes")
     if _CONTROL.search(value):
         raise InvalidField(field, "must not hold control characters")
     return value
 
 
 def _content(id: str, item: Content, field: str) -> dict[str, str | int | float]:
-    line: dict[str, str | int | float] = {"id": _text(id, f"{field}.id")}
+    line: dict[str, str | int | float] = {"id": plain_text(id, f"{field}.id")}
     if item.quantity is not UNSET:
         line["quantity"] = _count(item.quantity, f"{field}.quantity")
     if item.item_price is not UNSET:

@@ -10,14 +10,21 @@ import msgspec
 
 from collector import outset
 from collector.errors import NotFound
-from collector.event import Event, about, same_body
-from collector.match import Match
+from collector.event import Channel, Event, same_body
+from collector.match import Match, met
 from collector.receipt import Candidate, Receipt
 from collector.repeat import repeat, revision
 from collector.store.face import BusinessRow, Delivery, Ledger, Record, StaleDirectory, StoredEvent, Wait
 
 LEASE_MS = 60_000
 TRIES_MAX = 8
+
+_SPELT: Mapping[Channel, str] = {
+    "whatsapp": "WhatsApp",
+    "messenger": "Messenger",
+    "instagram": "Instagram",
+    "website": "website",
+}
 
 
 class Directory(outset.Directory, Protocol):
@@ -89,13 +96,21 @@ class Intake:
         self._clock = clock
         self._outset = outset.Outset(directory, targets, clock)
 
-    def channel_of(self, business: BusinessRow) -> str:
-        """The channel through which a business's shop events leave. Raises NotFound (`channel_lookup`) when it is not set up."""
-        channel = "connectly" if business.destination == "connectly" else "whatsapp"
-        if self._directory.channel(business.business_id, channel) is None:
-            wanted = "Connectly account" if channel == "connectly" else "WhatsApp channel"
-            raise NotFound(f"this business has no {wanted} configured", "channel_lookup")
+    def channel_of(self, business: BusinessRow) -> Channel:
+        """The channel of a business's shop events. Raises NotFound (`channel_lookup`) when it is not set up."""
+        website = business.destination == "meta" and business.policy.purchases == "website"
+        channel: Channel = "website" if website else "whatsapp"
+        self.asset_id(business, channel)
         return channel
+
+    def asset_id(self, business: BusinessRow, channel: Channel) -> str | None:
+        """The account behind a channel; None for a website. Raises NotFound (`channel_lookup`) when the channel is not set up."""
+        connectly = business.destination == "connectly"
+        opened = self._directory.channel(business.business_id, "connectly" if connectly else channel)
+        if opened is None:
+            wanted = "Connectly account" if connectly else f"{_SPELT[channel]} channel"
+            raise NotFound(f"this business has no {wanted} configured", "channel_lookup")
+        return opened.asset_id
 
     async def note(self, record: Record, version: int) -> None:
         """Leave the record of a call that stores no event. Raises StaleDirectory, Unavailable."""
@@ -132,7 +147,7 @@ class Intake:
         """Send an event that waited for its click, or for consent. False when it must go on waiting, or somebody else was quicker."""
         if match.click is None:
             return False
-        event = about(standing.event, match.click, match.consent)
+        event = met(standing.event, match)
         expired = self._clock() >= standing.delivery.deadline_at
         delivery = self._next(Candidate(event=event, match=match, expired=expired), standing)
         if (delivery.state, delivery.reason) == (standing.delivery.state, standing.delivery.reason):

@@ -23,14 +23,14 @@ class Linker:
         await self.arrived(link.business_id, Wait(kind=link.kind, id=link.id))
 
     async def arrived(self, business_id: str, wait: Wait) -> None:
-        """Send the events that waited for this landing or link."""
+        """Send the events that waited for this landing, link or conversation."""
         for standing in await self._ledger.waiting(business_id, wait.kind, wait.id):
-            await self._intake.release(standing, await self._matcher.wait(business_id, wait))
+            await self._intake.release(standing, await self._matcher.wait(standing.event, wait))
 
     async def sweep(self) -> int:
         """Release what a landing or link resolves that came while its event was being stored, or just before a crash."""
         released = 0
         for standing, wait in await self._ledger.resolvable(SWEEP_MAX):
-            match = await self._matcher.wait(standing.event.business_id, wait)
+            match = await self._matcher.wait(standing.event, wait)
             released += await self._intake.release(standing, match)
         return released

@@ -1,30 +1,39 @@
-"""Find the click of an order: from its ids, a signed token, a landing's ref, or a link made earlier."""
+"""Find the click of an event: from its ids, a signed token, a landing's ref, a link made earlier, or the message that an ad brought."""
 
 from collections.abc import Container, Sequence, Sized
-from typing import Final, Protocol
+from typing import Final, Protocol, get_args
 
 import msgspec
 
+from collector import options
 from collector.attribution import Click, verify
 from collector.attribution import ref as make_ref
-from collector.consent import Consent
+from collector.consent import Consent, joined
 from collector.errors import BadToken
+from collector.event import Event, about
+from collector.policy import WINDOW_DAYS
 from collector.sources.connectly import Pointer, Report
-from collector.store.face import Ledger, Link, Wait
+from collector.store.face import BusinessRow, Conversation, ConversationKind, Ledger, Link, StoredLanding, Wait
 
-FIRST_LINK_WINS_MS: Final = 24 * 3600 * 1000
+DAY_MS: Final = 24 * 3600 * 1000
+FIRST_LINK_WINS_MS: Final = DAY_MS
+SKEW_MS: Final = 600_000
+"""How much later than the event its click may seem to be: the clocks of a shop and of Meta differ."""
+NO_CLICK_NEEDED: Final = ("messenger", "instagram", "website")
+"""There Meta credits by who it was; a click that is found tells the report which ad it was."""
 
 
 class Match(msgspec.Struct, frozen=True, gc=False):
     """What was found. `click` None: not (yet); then `reason` says why and `waits` name what would resolve it.
 
-    Where a click is found, `waits` name the landing whose visitor's consent counts.
+    Where a click is found, `waits` name the landing whose visitor's consent counts; `landing` is that landing, where it was read.
     """
 
     click: Click | None
     consent: Consent = "unknown"
     reason: str | None = None
     waits: tuple[Wait, ...] = ()
+    landing: StoredLanding | None = None
 
 
 class Denials(Sized, Container[tuple[str, str]], Protocol):
@@ -40,24 +49,77 @@ def winning_link(links: Sequence[Link]) -> Link | None:
     return winner
 
 
+def winning_touch(
+    touches: Sequence[Conversation], event_at: int, window_ms: int, first: bool, clicked: bool
+) -> Conversation | None:
+    """Of a sender's messages that an ad brought, oldest first, the one that an event is credited to: the last before it, or the first.
+
+    Only those count that lie in the window before the event and, with `clicked`, carry a click id.
+    """
+    counted = [
+        touch
+        for touch in touches
+        if event_at - window_ms <= touch.at <= event_at + SKEW_MS and (touch.click.ctwa_clid or not clicked)
+    ]
+    return (counted[0] if first else counted[-1]) if counted else None
+
+
+def met(event: Event, match: Match) -> Event:
+    """The event with what was found: its click, what was said of consent, and for the website who the visitor of the landing was."""
+    known = about(event, match.click or Click(), joined(options.read(event).consent, match.consent))
+    return visited(known, match.landing)
+
+
+def visited(event: Event, landing: StoredLanding | None) -> Event:
+    """An event of the website with what its landing tells and it does not: address and browser, fbc and fbp, the page."""
+    if event.channel != "website" or landing is None:
+        return event
+    seen = msgspec.json.decode(landing.visitor or "{}")
+    user_data = msgspec.json.encode(seen | msgspec.json.decode(event.user_data)).decode()
+    return msgspec.structs.replace(event, user_data=user_data, page_url=event.page_url or landing.page_url)
+
+
+def on_website(event: Event, business: BusinessRow, landing: StoredLanding | None) -> Event:
+    """A shop's event as a conversion of its website: with who the visitor was, a page, and the click id where the business wants it there."""
+    asked = options.Options(click_id=True).text() if business.policy.website_click_id else options.NONE
+    known = about(msgspec.structs.replace(event, options=asked), event.click, event.consent)
+    known = visited(known, landing)
+    return known if known.page_url else msgspec.structs.replace(known, page_url=business.origins[0])
+
+
+class Businesses(Protocol):
+    """What is asked of the directory."""
+
+    def business(self, business_id: str) -> BusinessRow | None:
+        """The business, or None."""
+
+
 class Matcher:
     """Resolves clicks against the ledger. `signing_keys` are oldest to newest, `ref_key` names landings, `denials` holds who denied
-    consent."""
+    consent; `businesses` knows each one's window."""
 
-    def __init__(self, ledger: Ledger, signing_keys: Sequence[bytes], ref_key: bytes, denials: Denials) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        signing_keys: Sequence[bytes],
+        ref_key: bytes,
+        denials: Denials,
+        businesses: Businesses,
+    ) -> None:
         self._ledger = ledger
+        self._businesses = businesses
         self._signing_keys = tuple(signing_keys)
         self._ref_key = ref_key
         self._denials = denials
 
-    async def order(self, business_id: str, report: Report, now_ms: int, consent_required: bool = False) -> Match:
+    async def order(self, business_id: str, report: Report, now_ms: int, with_landing: bool = False) -> Match:
         """Resolve one reported order: its own ids, then each pointer, then an `order_id` link.
 
-        For own ids a denial is known without a look-up; what else the visitor said is asked only with `consent_required`.
+        For own ids a denial is known without a look-up; what else the landing tells is asked only for `with_landing`.
         A token that is forged, another business's or expired is a reason, not an error: the order is real, only its click is unknown.
         """
         if report.click is not None:
-            if consent_required or (self._denials and self._denied(business_id, report.click)):
+            if with_landing or (self._denials and self._denied(business_id, report.click)):
                 return await self._known(business_id, report.click)
             return Match(report.click)
         reason: str | None = None
@@ -75,6 +137,37 @@ class Matcher:
             waits += found.waits
         return Match(None, reason=reason or "click-not-found", waits=tuple(waits))
 
+    async def conversion(self, event: Event, pointers: Sequence[Pointer]) -> Match:
+        """Resolve an event of the own events API: its own click id, each pointer, an `order_id` link, then each look-up key.
+
+        Where Meta credits by who it was, a click that is not found is no reason to wait, unless a pointer promised one.
+        """
+        business_id = event.business_id
+        if event.click:
+            return await self._known(business_id, event.click)
+        reason: str | None = None
+        waits: list[Wait] = []
+        for pointer in pointers:
+            found = await self.pointer(business_id, pointer, event.received_at)
+            if found.click is not None:
+                return found
+            reason = reason or found.reason
+            waits += found.waits
+        for wait in _promised(event):
+            found = await self.wait(event, wait)
+            if found.click is not None:
+                return found
+            waits.append(wait)
+        if event.channel in NO_CLICK_NEEDED:
+            return Match(Click(), reason=reason)
+        return Match(None, reason=reason or "click-not-found", waits=tuple(waits))
+
+    async def again(self, event: Event) -> Match:
+        """Resolve a stored event once more, from what it says of itself."""
+        if event.click != Click():
+            return Match(event.click, event.consent)
+        return await self.conversion(event, ())
+
     def _denied(self, business_id: str, click: Click) -> bool:
         return (business_id, make_ref(click, business_id, self._ref_key)) in self._denials
 
@@ -87,17 +180,30 @@ class Matcher:
                 return Match(None, reason=error.reason)
             return await self._known(business_id, click)
         if pointer.kind == "ref":
-            return await self.wait(business_id, Wait(kind="ref", id=pointer.value))
+            return await self._landed(business_id, Wait(kind="ref", id=pointer.value))
         return await self._linked(business_id, Wait(kind="checkout_id", id=pointer.value))
 
-    async def wait(self, business_id: str, wait: Wait) -> Match:
+    async def wait(self, event: Event, wait: Wait) -> Match:
         """Resolve what an unmatched event waits for, if it has come by now."""
-        if wait.kind != "ref":
-            return await self._linked(business_id, wait)
+        if wait.kind == "ref":
+            return await self._landed(event.business_id, wait)
+        kind = _conversation_kind(wait)
+        if kind is None:
+            return await self._linked(event.business_id, wait)
+        business = self._businesses.business(event.business_id)
+        window_ms = (business.policy.window_days if business else WINDOW_DAYS) * DAY_MS
+        touches = await self._ledger.conversations(event.business_id, kind, wait.id)
+        first = options.read(event).touch == "first"
+        touch = winning_touch(touches, event.event_at, window_ms, first, event.channel == "whatsapp")
+        if touch is None:
+            return Match(None, reason="click-not-found", waits=(wait,))
+        return Match(touch.click, waits=(wait,))
+
+    async def _landed(self, business_id: str, wait: Wait) -> Match:
         landing = await self._ledger.landing(business_id, wait.id)
         if landing is None:
             return Match(None, reason="click-not-found", waits=(wait,))
-        return Match(landing.click, landing.consent, waits=(wait,))
+        return Match(landing.click, landing.consent, waits=(wait,), landing=landing)
 
     async def _linked(self, business_id: str, wait: Wait) -> Match:
         link = winning_link(await self._ledger.links(business_id, wait.kind, wait.id))
@@ -109,4 +215,18 @@ class Matcher:
         """A click with what its visitor said: unknown when the landing was never stored. A later grant comes under the landing's ref."""
         ref = make_ref(click, business_id, self._ref_key)
         landing = await self._ledger.landing(business_id, ref)
-        return Match(click, landing.consent if landing else "unknown", waits=(Wait(kind="ref", id=ref),))
+        consent: Consent = landing.consent if landing else "unknown"
+        return Match(click, consent, waits=(Wait(kind="ref", id=ref),), landing=landing)
+
+
+def _promised(event: Event) -> list[Wait]:
+    """What an event says of itself that may lead to its click, the surest first."""
+    waits = [] if event.order_id is None else [Wait(kind="order_id", id=event.order_id)]
+    return waits + [Wait(kind=kind, id=value) for kind, value in options.read(event).lookups]
+
+
+def _conversation_kind(wait: Wait) -> ConversationKind | None:
+    for kind in get_args(ConversationKind):
+        if kind == wait.kind:
+            return kind  # type: ignore[no-any-return]  # get_args gives back the members of the Literal
+    return None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from collector import delivery as journey
+from collector import options
 from collector.consent import ruling
 from collector.delivery import Reason, State
 from collector.event import Event
@@ -17,6 +18,10 @@ class OpenChannel(Protocol):
     @property
     def held(self) -> str | None:
         """Why its lane stands still, or None."""
+
+    @property
+    def asset_id(self) -> str | None:
+        """The account behind it."""
 
 
 class Directory(Protocol):
@@ -83,7 +88,7 @@ class Outset:
         spoken = ruling(event.consent, bool(business and business.consent_required))
         if spoken == "bury":
             return "dead", "consent", None
-        if event.test and not (target.takes_tests and business and business.test_event_code):
+        if event.test and not (target.takes_tests and (_code(event) or (business and business.test_event_code))):
             return "dead", "test", None
         if spoken == "hold":
             return "held", "consent", None
@@ -91,3 +96,7 @@ class Outset:
         if opened is None or opened.held:
             return "held", journey.hold_reason(opened.held if opened else "channel"), None
         return "pending", None, None
+
+
+def _code(event: Event) -> str | None:
+    return options.envelope(event).test_event_code

@@ -5,10 +5,12 @@ from typing import Final, Literal
 
 import msgspec
 
+from collector import options
 from collector.attribution import Click
 from collector.attribution import ref as make_ref
-from collector.event import Event, about
-from collector.match import Match, Matcher
+from collector.consent import joined
+from collector.event import Event
+from collector.match import Match, Matcher, met
 from collector.outset import Outset
 from collector.receipt import Candidate
 from collector.store.face import Delivery, Found, Outbox, Wait
@@ -95,9 +97,11 @@ class Replay:
         """Begin again with one event; its delivery as it sets out, or why it does not. Raises Unavailable."""
         standing, terms = found.standing, self._terms
         match = await self._match(standing.event)
-        event = msgspec.structs.replace(standing.event, consent=match.consent)
+        event = msgspec.structs.replace(
+            standing.event, consent=joined(options.read(standing.event).consent, match.consent)
+        )
         if match.click is not None and match.click != event.click:
-            event = about(event, match.click, match.consent)
+            event = met(event, match)
         expired = standing.delivery.deadline_at <= self._now
         if expired and terms.as_test:
             event = msgspec.structs.replace(event, test=True, event_at=self._now)
@@ -111,10 +115,9 @@ class Replay:
     async def _match(self, event: Event) -> Match:
         """The event's click, or the one that its order has been tied to by now, and what the visitor says by now."""
         if event.click == Click():
-            if event.order_id is None:
-                return Match(None, event.consent)
-            return await self._matcher.wait(event.business_id, Wait(kind="order_id", id=event.order_id))
+            match = await self._matcher.again(event)
+            return match if match.click else Match(match.click, event.consent)
         ref = make_ref(event.click, event.business_id, self._ref_key)
         if (event.business_id, ref) not in self._denials:
             return Match(event.click, event.consent)
-        return await self._matcher.wait(event.business_id, Wait(kind="ref", id=ref))
+        return await self._matcher.wait(event, Wait(kind="ref", id=ref))

@@ -11,7 +11,10 @@ EMPTY_NAMES = frozenset("base common core helper helpers manager managers misc u
 
 OUTBOX = "outbox.sql"
 FOR_ALL_BUSINESSES = frozenset(
-    "version raise_version businesses channels api_keys credentials put_credential run_credential resolvable forget_landings forget_conversations pulse denied".split()
+    (
+        "version raise_version businesses channels api_keys credentials put_credential run_credential "
+        "resolvable forget_landings forget_conversations pulse denied"
+    ).split()
 )
 """The directory is loaded whole at one version; housekeeping sweeps all. Nothing else outside the outbox may look across businesses."""
 ONE_BUSINESS = (

@@ -157,7 +157,7 @@ async def _replay(session: Session, terms: Terms) -> AsyncIterator[Replay]:
     directory, denials = Directory(session.directory, vault), Denials(session.ledger)
     await directory.refresh()
     await denials.refresh(now)
-    matcher = Matcher(session.ledger, vault.signing_keys(), vault.ref_key(), denials)
+    matcher = Matcher(session.ledger, vault.signing_keys(), vault.ref_key(), denials, directory)
     async with Outbound() as outbound:  # nothing is sent here: the destinations are asked what they need
         targets: dict[str, Target] = {
             "meta": Meta(outbound, settings.graph_url, settings.graph_version, settings.partner_agent),

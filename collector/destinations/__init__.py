@@ -1,6 +1,6 @@
 """Where events go. A destination knows the wire: what it needs, how a request looks, what an answer means. It decides nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Protocol
 
 from collector.delivery import Outcome
@@ -27,6 +27,11 @@ class Account(Protocol):
     @property
     def held(self) -> str | None:
         """Why the channel is held; None when it runs."""
+
+    @property
+    def messaging_names(self) -> Container[str]:
+        """The event names that conversations may have there."""
+        ...
 
 
 class Destination(Protocol):

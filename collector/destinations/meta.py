@@ -1,4 +1,4 @@
-"""Meta's Conversions API, for conversions that began in WhatsApp (`action_source` business_messaging).
+"""Meta's Conversions API: conversions of conversations (WhatsApp, Messenger, Instagram) and of the website.
 
 Sources: Meta's Conversions API reference and its guide for business messaging; where field and guide differ, what Graph was seen to accept.
 """
@@ -14,12 +14,16 @@ from collector.destinations import Account
 from collector.destinations.answer import Answer, Wire, integer, read_lost, retry_after_ms, words
 from collector.destinations.outbound import Outbound, require_tls
 from collector.event import Event
-from collector.policy import MESSAGING_NAMES
+from collector.identity import is_enough_for_web
+from collector.options import Options, envelope, read
 
 USAGE_HEADERS: Final = ("x-app-usage", "x-business-use-case-usage", "x-ad-account-usage")
 USED_UP_PERCENT: Final = 100
 USED_UP_WAIT_MS: Final = 300_000
 """How long to wait when a usage header says that the limit is reached and none says for how long."""
+
+REDACTED_FROM: Final = 8
+"""Characters of a value that names a person: shorter ones stand in every answer by chance."""
 
 
 class Meta:
@@ -36,30 +40,38 @@ class Meta:
         self._partner_agent = partner_agent
 
     def lacks(self, event: Event) -> str | None:
-        """The click id is all that Meta needs."""
-        return None if event.click.ctwa_clid else "ctwa_clid"
+        """What names the person there: WhatsApp's click id, or the id that Page or account gave the sender."""
+        needed = _NEEDED.get(event.channel)
+        if needed is None or (needed == "ctwa_clid" and event.click.ctwa_clid):
+            return None
+        return None if needed in _user_data(event) else needed
 
     def check(self, event: Event, account: Account) -> Outcome | None:
         """What Graph refuses for certain, under the subcode that it would give."""
-        if not account.asset_id:
-            return Outcome(kind="held", scope="channel", hold="channel", message="the channel has no WhatsApp account")
+        website = event.channel == "website"
+        if not account.asset_id and not website:
+            return Outcome(kind="held", scope="channel", hold="channel", message=f"{event.channel} has no account set")
         if not account.dataset_id:
             return Outcome(kind="held", scope="channel", hold="dataset", message="the channel has no dataset")
-        if event.channel != "whatsapp":
-            return _refused(None, f"this collector does not send {event.channel} conversions to Meta")
-        if event.event_name not in MESSAGING_NAMES:
+        try:
+            options, user_data = read(event), _user_data(event)
+        except ValueError:
+            return None  # a row that somebody edited: no request can be made of it, which says so
+        if not (website or "action_source" in options.wire or event.event_name in account.messaging_names):
             return _refused(2804066, "Meta takes no conversion of this name from a conversation")
         if event.event_name == "Purchase" and (event.currency is None or event.value_micros is None):
             return _refused(2804010, "a Purchase needs currency and value")
-        if self.lacks(event):
-            return _refused(2804087, "no click id")
+        if lacking := self.lacks(event):
+            return _refused(_MISSING[lacking], f"no {lacking}")
+        if website and not is_enough_for_web(user_data | _website_click(event, options)):
+            return _refused(2804050, "too little is known of who it was")
         return None
 
     def to_wire(self, events: Sequence[Event], account: Account, test_event_code: str | None) -> Wire:
         """The request for these events. The token travels in a header, never in the URL."""
         body: dict[str, Any] = {
             "data": [_event(event, account.asset_id) for event in events],
-            "partner_agent": self._partner_agent,
+            "partner_agent": envelope(events[0]).partner_agent or self._partner_agent,
         }
         if test_event_code is not None:
             body["test_event_code"] = test_event_code
@@ -67,7 +79,7 @@ class Meta:
             url=f"{self._root}/{quote(account.dataset_id or '', safe='')}/events",
             headers={"authorization": f"Bearer {account.token}", "content-type": "application/json"},
             body=msgspec.json.encode(body),
-            secrets=(account.token, *{event.click.ctwa_clid for event in events if event.click.ctwa_clid}),
+            secrets=(account.token, *{clid for event in events for clid in _click_ids(event)}),
         )
 
     async def send(self, wire: Wire) -> Answer:
@@ -97,19 +109,71 @@ class Meta:
         return _error(answer, {})
 
 
-def _event(event: Event, waba_id: str | None) -> dict[str, Any]:
-    """One element of `data`. Of the click only its id leaves: ad, sendout and tracking id are not Meta's to have."""
+_NEEDED: Final[Mapping[str, str]] = {
+    "whatsapp": "ctwa_clid",
+    "messenger": "page_scoped_user_id",
+    "instagram": "ig_sid",
+}
+_MISSING: Final[Mapping[str, int | None]] = {"ctwa_clid": 2804087, "page_scoped_user_id": None, "ig_sid": None}
+"""The subcode under which Meta refuses an event that lacks it, where one is known."""
+_ASSETS: Final[Mapping[str, str]] = {
+    "whatsapp": "whatsapp_business_account_id",
+    "messenger": "page_id",
+    "instagram": "ig_account_id",
+}
+
+
+def _event(event: Event, asset_id: str | None) -> dict[str, Any]:
+    """One element of `data`. Of the click only its id leaves: ad, sendout and tracking id are not Meta's to have.
+
+    Raises ValueError where somebody edited the row by hand.
+    """
+    options = read(event)
     wire: dict[str, Any] = {
         "event_name": event.event_name,
         "event_time": event.event_at // 1000,
         "event_id": event.event_id,
-        "action_source": "business_messaging",
-        "messaging_channel": "whatsapp",
-        "user_data": {"whatsapp_business_account_id": waba_id, "ctwa_clid": event.click.ctwa_clid},
     }
+    if event.channel == "website":
+        wire["action_source"] = "website"
+        if event.page_url is not None:
+            wire["event_source_url"] = event.page_url
+        user_data = _website_click(event, options)
+    else:
+        wire["action_source"] = "business_messaging"
+        wire["messaging_channel"] = event.channel
+        user_data = {_ASSETS[event.channel]: asset_id}
+        if event.channel == "whatsapp":
+            user_data["ctwa_clid"] = event.click.ctwa_clid
+    wire["user_data"] = user_data | _user_data(event)
     if event.custom_data != "{}":
         wire["custom_data"] = msgspec.Raw(event.custom_data.encode())
+    wire |= options.wire
+    if wire["action_source"] == "system_generated":
+        del wire["messaging_channel"]
     return wire
+
+
+def _website_click(event: Event, options: Options) -> dict[str, Any]:
+    """The click id beside what identifies a visitor of the website, where the business wants it there."""
+    clid = event.click.ctwa_clid
+    return {"ctwa_clid": clid} if clid and options.click_id else {}
+
+
+def _user_data(event: Event) -> dict[str, Any]:
+    """Who it was. Raises ValueError where somebody edited the row by hand."""
+    return {} if event.user_data == "{}" else _object.decode(event.user_data)
+
+
+_object: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+def _click_ids(event: Event) -> list[str]:
+    """What must not be repeated from an answer: the click id and the ids of a person."""
+    ids = [event.click.ctwa_clid]
+    if event.user_data != "{}":
+        ids += [value for value in _user_data(event).values() if isinstance(value, str)]
+    return [value for value in ids if value and len(value) >= REDACTED_FROM]
 
 
 def _refused(subcode: int | None, message: str) -> Outcome:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from collector.policy import MESSAGING_NAMES
 from collector.store import face
 from collector.vault import CannotOpen, Vault
 
@@ -23,6 +24,7 @@ class OpenChannel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     token: str
     held: str | None
     row: face.ChannelRow
+    messaging_names: tuple[str, ...] = MESSAGING_NAMES
 
     def __repr__(self) -> str:
         return f"OpenChannel({self.row.business_id}, {self.row.channel}, held={self.held!r}, …)"
@@ -117,7 +119,15 @@ class Directory:
         except CannotOpen as error:
             LOG.warning("the token of %s of business %s does not open: %s", row.channel, row.business_id, error)
             held = held or "token"
-        return OpenChannel(asset_id=row.asset_id, dataset_id=row.dataset_id, token=token, held=held, row=row)
+        business = self.business(row.business_id)
+        return OpenChannel(
+            asset_id=row.asset_id,
+            dataset_id=row.dataset_id,
+            token=token,
+            held=held,
+            row=row,
+            messaging_names=business.policy.names if business else MESSAGING_NAMES,
+        )
 
     def _token(self, row: face.ChannelRow) -> str:
         if row.sealed_token is not None:

@@ -60,23 +60,30 @@ def error(problem: CollectorError) -> Reply:
     """The error body of the contract for a refusal, or 503 when we cannot store."""
     if isinstance(problem, Unavailable):
         retry = (b"retry-after", b"%d" % problem.retry_after_seconds)
-        return _error("unavailable", str(problem), None, ()).plus(retry)
+        code, status = STATUSES["unavailable"]
+        return json({"error": {"code": code, "status": status, "message": str(problem)}}, code).plus(retry)
     if not isinstance(problem, Refusal):
         raise problem
-    reply = _error(problem.code, problem.message, problem.stage, problem.details)
+    reply = json({"error": body(problem)}, STATUSES[problem.code][0])
     if isinstance(problem, RateLimited):
         reply = reply.plus((b"retry-after", b"%d" % problem.retry_after_seconds))
     return reply
 
 
-def _error(code: str, message: str, stage: str | None, details: tuple[dict[str, str], ...]) -> Reply:
-    number, status = STATUSES[code]
-    body: dict[str, object] = {"code": number, "status": status, "message": message}
-    if stage is not None:
-        body["failure_stage"] = stage
-    if details:
-        body["details"] = details
-    return json({"error": body}, number)
+def body(refusal: Refusal) -> dict[str, object]:
+    """The contract's error object."""
+    code, status = STATUSES[refusal.code]
+    told: dict[str, object] = {"code": code, "status": status, "message": refusal.message}
+    if refusal.stage is not None:
+        told["failure_stage"] = refusal.stage
+    if refusal.details:
+        told["details"] = refusal.details
+    return told
+
+
+def shown(state: State) -> str:
+    """The state as callers hear it: what is being sent is pending to them."""
+    return _SHOWN.get(state, state)
 
 
 def conversion(receipt: Receipt, respond_async: bool) -> Reply:
@@ -87,25 +94,25 @@ def conversion(receipt: Receipt, respond_async: bool) -> Reply:
     notes = list(receipt.notes)
     if receipt.duplicate and state == "delivered":
         headers.append((b"x-duplicate", b"true"))
-    if state == "dead" and (refusal := _refusal(receipt)) is not None:
-        return error(refusal).plus(*headers, *([reason(*notes)] if notes else []))
+    if state == "dead" and (refusal_ := refusal(receipt, "payload.event_time")) is not None:
+        return error(refusal_).plus(*headers, *([reason(*notes)] if notes else []))
     if why is not None and why not in notes:
         notes.insert(0, why)
-    headers.append((b"x-delivery-state", _SHOWN.get(state, state).encode()))
+    headers.append((b"x-delivery-state", shown(state).encode()))
     if notes:
         headers.append(reason(*notes))
     accepted = respond_async and state in ("pending", "sending")
     return Reply(202 if accepted else 200, RECEIVED, (_JSON, *headers))
 
 
-def _refusal(receipt: Receipt) -> Refusal | None:
+def refusal(receipt: Receipt, time_field: str) -> Refusal | None:
     """The 400 of an event that was stored and buried, where the caller can mend it."""
     delivery = receipt.delivery
     words = delivery.error or ""
     if delivery.reason == "rejected":
         return Refusal("Meta rejected the event", "meta_forward", ({"meta_error": words},))
     if delivery.reason == "expired":
-        return InvalidField("payload.event_time", "must not be older than 7 days")
+        return InvalidField(time_field, "must not be older than 7 days")
     if delivery.reason == "no_click_id" and not receipt.duplicate:
         field, _, rule = words.partition(": ")
         return InvalidField(field, rule)

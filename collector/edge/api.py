@@ -12,9 +12,9 @@ from collector.edge import answer
 from collector.edge.answer import Reply
 from collector.edge.guard import Disconnected, Headers, demand_json, read_body
 from collector.errors import CollectorError, InvalidField, NotFound, Refusal, Unauthenticated, Unavailable
-from collector.event import Event, digest, read_event_time
+from collector.event import Channel, Event, digest, read_event_time
 from collector.intake import Intake
-from collector.match import Matcher
+from collector.match import Matcher, on_website
 from collector.receipt import Candidate
 from collector.sources import connectly
 from collector.sources.connectly import Report
@@ -116,8 +116,8 @@ class ConversionEvents:
                         body = await read_body(receive, headers, self._body_bytes_max)
                         demand_json(headers)
                     report = connectly.read(body)
-                    self._intake.channel_of(business)
-                    candidate = await self._candidate(business, report, headers, now)
+                    channel = self._intake.channel_of(business)
+                    candidate = await self._candidate(business, channel, report, headers, now)
                 except Refusal as refusal:
                     await self._intake.note(self._refused(owner, refusal, body, now), version)
                     raise
@@ -129,12 +129,16 @@ class ConversionEvents:
                 await self._gate.directory.fresh()
         raise Unavailable("the directory keeps changing")
 
-    async def _candidate(self, business: BusinessRow, report: Report, headers: Headers, now: int) -> Candidate:
+    async def _candidate(
+        self, business: BusinessRow, channel: Channel, report: Report, headers: Headers, now: int
+    ) -> Candidate:
         event_at, expired = read_event_time(report.event_time, now, "payload.event_time")
         key = headers.get(b"idempotency-key", b"").decode("latin-1") if report.detail.order_id is None else ""
         if key and (fault := id_fault(key)):
             raise InvalidField("Idempotency-Key", fault)
-        match = await self._matcher.order(business.business_id, report, now, business.consent_required)
+        match = await self._matcher.order(
+            business.business_id, report, now, business.consent_required or channel == "website"
+        )
         if match.click is None and not report.pointers:
             raise InvalidField("cnct_tracking_id", "is required, or a link made earlier for payload.order_id")
         click = match.click or Click()
@@ -153,6 +157,7 @@ class ConversionEvents:
             event_id=event_id,
             event_at=event_at,
             received_at=now,
+            channel=channel,
             click=click,
             consent=match.consent,
             custom_data=report.detail.custom_data,
@@ -162,6 +167,8 @@ class ConversionEvents:
             test=business.mode == "test",
             digest=digest(report.event_name, report.detail.custom_data, click, report.event_time),
         )
+        if channel == "website":
+            event = on_website(event, business, match.landing)
         return Candidate(event=event, match=match, expired=expired, notes=notes)
 
     def _record(self, event: Event, now: int) -> Record:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from collector import attribution
@@ -11,12 +12,12 @@ from collector.consent import Consent
 from collector.edge import answer
 from collector.edge.answer import Header, Reply, reason
 from collector.edge.guard import Rates
-from collector.edge.visit import SECOND, Directory, Visit, cookies
+from collector.edge.visit import SECOND, Directory, Visit, cookies, visitor
 from collector.errors import BadToken, NotFound, RateLimited, Refusal, Unavailable
 from collector.event import FUTURE_SECONDS_MAX, MILLISECONDS_FROM, Event, digest, read_event_time
 from collector.intake import Intake
 from collector.link import Linker
-from collector.match import Match
+from collector.match import Match, on_website
 from collector.privacy import Denials
 from collector.receipt import Candidate
 from collector.sources.browser import PageEvent, PageLanding, read_event, read_landing_post, read_link, read_view
@@ -158,6 +159,7 @@ class Pages:
             consent=given.consent,
             page_url=given.page_url,
             referrer=given.referrer,
+            visitor=visitor(visit, given.query, at) if visit.business.policy.purchases == "website" else None,
         )
         await self._current(lambda version: self._ledger.land(row, version))
         if given.consent == "denied":
@@ -216,7 +218,8 @@ class Pages:
             payload=event.custom_data,
         )
         try:
-            self._intake.channel_of(business)
+            if self._intake.channel_of(business) == "website":
+                event = on_website(msgspec.structs.replace(event, channel="website"), business, landing)
         except NotFound as missing:
             return (*notes, missing.stage or "channel_lookup")
         match = Match(found.click, consent, waits=(Wait(kind="ref", id=ref),))

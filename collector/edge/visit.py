@@ -1,17 +1,19 @@
 """One guarded call from a page: whose it is, what cookie it carries, what it may set."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from collector import attribution
+from collector import attribution, fbc, identity
 from collector.attribution import Attribution
 from collector.edge import answer, guard
 from collector.edge.answer import Header, Reply, reason
 from collector.edge.guard import Disconnected, Headers
-from collector.errors import BadToken, CollectorError, NotFound
+from collector.errors import BadToken, CollectorError, InvalidField, NotFound
 from collector.store.face import BusinessRow
 
 SECOND: Final = 1000
@@ -147,3 +149,27 @@ def cookies(business: BusinessRow, origin: str, token: str, ref: str, max_age: i
         (b"set-cookie", f"{name}={token}{shared}; HttpOnly".encode()),
         (b"set-cookie", f"{name}_ref={ref}{shared}".encode()),
     )
+
+
+def visitor(visit: Visit, query: str, at_ms: int) -> str:
+    """Who came, for conversions of the website, as JSON in Meta's names: address and browser as this call shows them, fbc and fbp from Meta's
+    cookies, which only a collector on the shop's own site is sent, and from the landing's `fbclid`. What is not fit to be sent is left out."""
+    headers: Headers = dict(visit.scope["headers"])
+    sent = dict(
+        pair.strip().partition("=")[::2]
+        for name, value in visit.scope["headers"]
+        if name == b"cookie"
+        for pair in value.decode("latin-1").split(";")
+    )
+    fbclid = next((value for key, value in parse_qsl(query.lstrip("?")) if key == "fbclid"), None)
+    seen = {
+        "client_ip_address": (visit.scope.get("client") or ("",))[0],
+        "client_user_agent": headers.get(b"user-agent", b"").decode("latin-1"),
+        "fbc": fbc.from_landing(fbclid, sent.get("_fbc"), at_ms, visit.business.cookie_domain),
+        "fbp": sent.get("_fbp"),
+    }
+    kept: dict[str, object] = {}
+    for key, value in seen.items():
+        with suppress(InvalidField):
+            kept |= identity.read(identity.UserData(**{key: value}), None).wire if value else {}
+    return msgspec.json.encode(kept).decode()

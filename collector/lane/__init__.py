@@ -18,6 +18,7 @@ from collector.lane.batch import Batch, Claim, release
 from collector.lane.circuit import Circuit, Mode
 from collector.lane.hold import Holds
 from collector.lane.kit import Counters, Directory, Kit, Limits
+from collector.options import envelope
 
 LOG = logging.getLogger(__name__)
 
@@ -137,8 +138,8 @@ class Lane:
     def _take(self, most: int) -> list[Claim]:
         """The first claims in line that may share a request: test events never travel with live ones."""
         claims = [self._waiting.popleft()]
-        test = claims[0].stored.event.test
-        while self._waiting and len(claims) < most and self._waiting[0].stored.event.test == test:
+        shared = envelope(claims[0].stored.event)
+        while self._waiting and len(claims) < most and envelope(self._waiting[0].stored.event) == shared:
             claims.append(self._waiting.popleft())
         return claims
 

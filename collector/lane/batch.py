@@ -11,6 +11,7 @@ from collector.destinations import Account, Answer, Destination
 from collector.errors import Unavailable
 from collector.event import Event
 from collector.lane.kit import Kit
+from collector.options import envelope
 from collector.store.face import Attempt, Delivery, Settlement, StoredEvent
 
 LOG = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Asked(NamedTuple):
 
 
 class Batch:
-    """Delivers claims that share a lane, an account and a test mark. Whatever happens, each is settled or released.
+    """Delivers claims that share a lane, an account and an envelope. Whatever happens, each is settled or released.
 
     `hear` takes every outcome of a request with the number of its events, and may make it one of wider scope.
     """
@@ -80,8 +81,10 @@ class Batch:
 
     async def run(self, claims: Sequence[Claim]) -> None:
         """Settle or release them all. Raises nothing but cancellation, after which they stay leased until the rescue."""
-        business = self._kit.directory.business(self._name.business_id)
-        self._code = business.test_event_code if business and claims[0].stored.event.test else None
+        shared = envelope(claims[0].stored.event)
+        if shared.test:
+            business = self._kit.directory.business(self._name.business_id)
+            self._code = shared.test_event_code or (business.test_event_code if business else None)
         if fit := await self._sort_out(claims):
             await self._deliver(fit)
 

@@ -32,15 +32,20 @@ class _Attribution(msgspec.Struct, gc=False):
     meta_ctwa: _MetaCtwa | UnsetType = UNSET
 
 
-class Identification(msgspec.Struct, gc=False):
-    """How a body names its click, as the caller writes it: by all ids, or by one of the extensions."""
+class Pointing(msgspec.Struct, gc=False):
+    """How a body names its click without its ids, as the caller writes it."""
+
+    attribution_token: str | UnsetType = UNSET
+    ref: str | UnsetType = UNSET
+    checkout_id: str | UnsetType = UNSET
+
+
+class Identification(Pointing, gc=False):
+    """How a body names its click: by all ids, or by one of the extensions."""
 
     cnct_tracking_id: str | UnsetType = UNSET
     sendout_id: str | UnsetType = UNSET
     attribution: _Attribution | UnsetType = UNSET
-    attribution_token: str | UnsetType = UNSET
-    ref: str | UnsetType = UNSET
-    checkout_id: str | UnsetType = UNSET
 
 
 class _Body(Identification, gc=False):
@@ -146,7 +151,7 @@ def body_event_id(report: Report) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def read_pointers(given: Identification) -> tuple[Pointer, ...]:
+def read_pointers(given: Pointing) -> tuple[Pointer, ...]:
     """The extensions that a body uses, in the order in which they are tried. Raises InvalidField."""
     if given.attribution_token is UNSET and given.ref is UNSET and given.checkout_id is UNSET:
         return ()

@@ -12,6 +12,7 @@ from collector.destinations.connectly import Connectly
 from collector.destinations.meta import Meta
 from collector.destinations.outbound import Outbound
 from collector.event import Event
+from collector.policy import MESSAGING_NAMES
 
 PAIRS = sorted((Path(__file__).parent.parent / "golden").glob("*.json"))
 
@@ -21,6 +22,7 @@ class Account(msgspec.Struct):
     dataset_id: str | None
     token: str
     held: str | None = None
+    messaging_names: tuple[str, ...] = MESSAGING_NAMES
 
 
 class Pair(msgspec.Struct, forbid_unknown_fields=True):

@@ -149,7 +149,8 @@ def test_a_throttle_says_how_long_to_wait(meta: Meta, headers: dict[str, str], w
         (event(currency=None), 2804010),
         (event(value_micros=None), 2804010),
         (event(click=Click(cnct_tracking_id="t")), 2804087),
-        (event(channel="website"), None),
+        (event(channel="website"), 2804050),
+        (event(channel="messenger"), None),
     ],
 )
 def test_what_meta_refuses_for_certain_costs_no_request(meta: Meta, bad: Event, subcode: int | None) -> None:

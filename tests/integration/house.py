@@ -20,6 +20,7 @@ import httpx
 from collector import attribution
 from collector.attribution import Attribution, Click
 from collector.directory import onboarding
+from collector.event import Channel
 from collector.store.face import Directory
 from collector.store.opening import open_store, wall_clock
 from collector.vault import Vault, open_vault
@@ -193,6 +194,26 @@ class House:
         if self.process is not None:
             assert shop.records() == []  # and the process has noticed the shop
         return shop
+
+    def channels(self, shop: Shop) -> None:
+        """Give a shop the other three channels too: the accounts that the sandbox knows from the start, which all shops share."""
+
+        async def work(store: Directory) -> None:
+            rest: tuple[Channel, ...] = ("messenger", "instagram", "website")
+            for number, channel in enumerate(rest, start=2):
+                await onboarding.set_channel(
+                    store,
+                    self.vault,
+                    business_id=shop.business_id,
+                    channel=channel,
+                    asset_id=None if channel == "website" else str(100_000_000_000_000 + number),
+                    dataset_id=str(200_000_000_000_000 + number),
+                    token="sandbox-token",
+                    now=wall_clock(),
+                )
+
+        self.onboard(work)
+        shop.records()  # and the process has noticed
 
     def _teach(self, shop: Shop, dataset: bool) -> None:
         known: dict[str, Any] = {"clicks": {shop.click.ctwa_clid: shop.waba}}

@@ -2,17 +2,21 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, Literal
 
+import msgspec
 import pytest
 from msgspec import UNSET
 
 from collector.attribution import AGE_SECONDS_MAX, Attribution, Click, LinkKind, ref, sign
 from collector.consent import Consent
-from collector.event import Detail
+from collector.event import Detail, Event
 from collector.match import Matcher
+from collector.options import Options
+from collector.policy import Policy
 from collector.privacy import Denials
 from collector.sources.connectly import Pointer, Report
-from collector.store.face import Landing, Link, Wait
+from collector.store.face import BusinessRow, Conversation, Landing, Link, Wait
 from collector.store.opening import Store, open_store
 from tests.unit.samples import BUSINESS, CLICK, KEY, NEXT_KEY, NOW, NOW_MS, OTHER, business
 
@@ -28,7 +32,11 @@ class House:
         self.ledger = store.ledger
         self.version = version
         self.denials = Denials(store.ledger)
-        self.matcher = Matcher(store.ledger, [KEY], REF_KEY, self.denials)
+        self.businesses: dict[str, BusinessRow] = {}
+        self.matcher = Matcher(store.ledger, [KEY], REF_KEY, self.denials, self)
+
+    def business(self, business_id: str) -> BusinessRow | None:
+        return self.businesses.get(business_id)
 
     async def land(self, consent: Consent = "unknown", business_id: str = BUSINESS) -> None:
         name = ref(CLICK, business_id, REF_KEY)
@@ -50,6 +58,12 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         for business_id, name in ((BUSINESS, "cnct"), (OTHER, "cnct_other")):
             assert await store.directory.put_business(business(business_id=business_id, cookie_name=name))
         yield House(store, await store.directory.version())
+
+
+def event(**changes: Any) -> Event:
+    """One that says nothing of its click."""
+    given: dict[str, Any] = {"event_name": "Purchase", "event_id": "e", "event_at": NOW_MS, "received_at": NOW_MS}
+    return Event(business_id=BUSINESS, id="1", **(given | changes))
 
 
 def report(*pointers: Pointer, click: Click | None = None, order_id: str | None = None) -> Report:
@@ -124,7 +138,7 @@ async def test_a_checkout_finds_its_link_and_waits_for_it_before(house: House) -
     await house.link("checkout_id", "chk")
     found = await house.matcher.order(BUSINESS, report(Pointer("checkout_id", "chk")), NOW_MS)
     assert (found.click, found.waits) == (CLICK, AWAITS)
-    assert (await house.matcher.wait(BUSINESS, wait)).click == CLICK
+    assert (await house.matcher.wait(event(), wait)).click == CLICK
 
 
 async def test_an_order_linked_at_its_creation_needs_no_pointer_at_its_payment(house: House) -> None:
@@ -174,6 +188,73 @@ async def test_of_two_links_the_first_wins_for_a_day(house: House) -> None:
     within, after = Click("within"), Click("after")
     await house.link("order_id", "o")
     await house.link("order_id", "o", within, NOW_MS + 1000)
-    assert (await house.matcher.wait(BUSINESS, Wait(kind="order_id", id="o"))).click == CLICK
+    assert (await house.matcher.wait(event(), Wait(kind="order_id", id="o"))).click == CLICK
     await house.link("order_id", "o", after, NOW_MS + 24 * 3600 * 1000 + 1)
-    assert (await house.matcher.wait(BUSINESS, Wait(kind="order_id", id="o"))).click == after
+    assert (await house.matcher.wait(event(), Wait(kind="order_id", id="o"))).click == after
+
+
+DAY_MS = 24 * 3600 * 1000
+SENDER = Wait(kind="mobile_number", id="sender")
+
+
+async def converse(house: House, *touches: tuple[str | None, int]) -> None:
+    """Messages of one sender that an ad brought: click id and time of each."""
+    await house.ledger.converse(
+        [
+            Conversation(
+                business_id=BUSINESS,
+                kind="mobile_number",
+                id="sender",
+                message_id=f"m-{number}",
+                click=Click(ctwa_clid=clid, ad_id="ad"),
+                at=at,
+            )
+            for number, (clid, at) in enumerate(touches)
+        ]
+    )
+
+
+def looked_up(touch: Literal["last", "first"] = "last", **changes: Any) -> Event:
+    """An event of the sender."""
+    return event(options=Options(touch=touch, lookups=(("mobile_number", "sender"),)).text(), **changes)
+
+
+@pytest.mark.parametrize(("touch", "clid"), [("last", "two"), ("first", "one")])
+async def test_of_a_senders_clicks_the_last_before_the_event_counts_or_on_request_the_first(
+    house: House, touch: Literal["last", "first"], clid: str
+) -> None:
+    await converse(house, ("one", NOW_MS - 2000), ("two", NOW_MS - 1000), ("later", NOW_MS + DAY_MS))
+    found = await house.matcher.conversion(looked_up(touch), ())
+    assert found.click == Click(ctwa_clid=clid, ad_id="ad")
+
+
+async def test_a_sender_without_a_click_id_is_waited_for(house: House) -> None:
+    await converse(house, (None, NOW_MS - 1000))
+    found = await house.matcher.conversion(looked_up(), ())
+    assert (found.click, found.reason, found.waits) == (None, "click-not-found", (SENDER,))
+
+
+async def test_a_click_counts_as_long_as_the_business_says(house: House) -> None:
+    await converse(house, ("one", NOW_MS - 8 * DAY_MS))
+    assert (await house.matcher.wait(looked_up(), SENDER)).click == Click(ctwa_clid="one", ad_id="ad")
+    house.businesses[BUSINESS] = business(business_id=BUSINESS, policy=Policy(window_days=7))
+    assert (await house.matcher.wait(looked_up(), SENDER)).click is None
+
+
+async def test_a_customer_id_finds_the_click_that_the_shop_linked(house: House) -> None:
+    known = event(options=Options(lookups=(("customer_id", "c-1"),)).text())
+    assert (await house.matcher.conversion(known, ())).waits == (Wait(kind="customer_id", id="c-1"),)
+    await house.link("customer_id", "c-1")
+    assert (await house.matcher.conversion(known, ())).click == CLICK
+
+
+@pytest.mark.parametrize("channel", ["messenger", "instagram", "website"])
+async def test_where_meta_credits_by_who_it_was_nothing_is_waited_for(house: House, channel: str) -> None:
+    found = await house.matcher.conversion(looked_up(channel=channel), ())
+    assert (found.click, found.waits) == (Click(), ())
+
+
+async def test_a_conversation_of_another_business_finds_nothing(house: House) -> None:
+    await converse(house, ("one", NOW_MS))
+    theirs = msgspec.structs.replace(looked_up(), business_id=OTHER)
+    assert (await house.matcher.conversion(theirs, ())).click is None

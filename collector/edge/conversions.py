@@ -1,0 +1,218 @@
+"""The collector's own events API: many events a call, any channel, each with a result of its own."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+from starlette.types import Receive, Scope, Send
+
+from collector.attribution import Click
+from collector.consent import joined
+from collector.edge import answer
+from collector.edge.answer import Reply
+from collector.edge.api import ATTEMPTS, Gate
+from collector.edge.guard import Disconnected, Headers, demand_json, read_body
+from collector.errors import CollectorError, InvalidField, Refusal, Unavailable
+from collector.event import Event, beyond, digest, read_event_time
+from collector.intake import Intake
+from collector.match import Match, Matcher, visited
+from collector.receipt import Candidate, Receipt
+from collector.sources.conversions import Call, Conversion, read_call, read_item
+from collector.store.face import BusinessRow, Record, StaleDirectory
+
+AT_ONCE: Final = 16
+"""Items that are read before others have their turn: a call of a thousand must not hold up the rest."""
+
+
+class Conversions:
+    """`POST /v1/businesses/{business_id}/events`. Plain ASGI, like the other hot path.
+
+    An item is answered for once its commit is done; none waits for Meta. Each that gets past the call's frame leaves one record.
+    """
+
+    def __init__(
+        self, gate: Gate, intake: Intake, matcher: Matcher, mint: Callable[[int], str], body_bytes_max: int
+    ) -> None:
+        self._gate = gate
+        self._intake = intake
+        self._matcher = matcher
+        self._mint = mint
+        self._body_bytes_max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call."""
+        headers: Headers = dict(scope["headers"])
+        try:
+            reply = await self._answer(scope["path_params"]["business_id"], headers, receive)
+        except Disconnected:
+            return
+        except CollectorError as problem:
+            reply = answer.error(problem)
+        await reply.send(send)
+
+    async def _answer(self, asked: str, headers: Headers, receive: Receive) -> Reply:
+        owner, version = await self._gate.owner(headers)
+        now = self._gate.clock()
+        try:
+            self._gate.business(owner, asked)
+            body = await read_body(receive, headers, self._body_bytes_max)
+            demand_json(headers)
+            call = read_call(body)
+        except Refusal as refusal:
+            await self._note(headers, owner, version, refusal, now)
+            raise
+        results = await self._each(call, asked, headers, now)
+        received = sum(result["state"] != "refused" for result in results)
+        return answer.json({"events_received": received, "results": results})
+
+    async def _each(self, call: Call, asked: str, headers: Headers, now: int) -> list[dict[str, object]]:
+        """The result of every item. Where one cannot be stored, the whole call is unavailable: sent again, it stores no event twice."""
+        tasks: list[asyncio.Task[dict[str, object]]] = []
+        for index, raw in enumerate(call.items):
+            tasks.append(asyncio.create_task(self._item(raw, call, asked, headers, now)))
+            if index % AT_ONCE == AT_ONCE - 1:
+                await asyncio.sleep(0)
+        await asyncio.wait(tasks)  # all of them, whatever becomes of one: what is in the store must be handed over
+        return [task.result() for task in tasks]
+
+    async def _item(self, raw: bytes, call: Call, asked: str, headers: Headers, now: int) -> dict[str, object]:
+        for _ in range(ATTEMPTS):
+            owner, version = await self._gate.owner(headers)
+            try:
+                try:
+                    business = self._gate.business(owner, asked)
+                    item = read_item(raw, call, business.policy, business.region)
+                    self._check_channel(business, item)
+                    candidate = await self._candidate(business, item, raw, now)
+                except Refusal as refusal:
+                    await self._intake.note(self._refused(owner, refusal, now), version)
+                    return {"event_id": _given_id(raw), "state": "refused", "error": answer.body(refusal)}
+                receipt = await self._intake.take(candidate, self._record(candidate.event, now), None, version)
+                return _result(receipt)
+            except StaleDirectory:
+                await self._gate.directory.fresh()
+        raise Unavailable("the directory keeps changing")
+
+    def _check_channel(self, business: BusinessRow, item: Conversion) -> None:
+        """The channel is set up, and its asset is the one that the item names. Raises NotFound, InvalidField."""
+        if business.destination == "connectly" and (
+            item.channel != "whatsapp" or item.event_name not in ("Purchase", "ViewContent")
+        ):
+            raise InvalidField("channel", "Connectly takes only Purchase and ViewContent of channel whatsapp")
+        asset_id = self._intake.asset_id(business, item.channel)
+        for key, given in item.asset_ids:
+            if given != asset_id:
+                raise InvalidField(f"user_data.{key}", "is not the account that this channel is set up with")
+
+    async def _candidate(self, business: BusinessRow, item: Conversion, raw: bytes, now: int) -> Candidate:
+        event_at, expired = read_event_time(item.event_time, now, "event_time")
+        row_id = self._mint(now)
+        event_id = item.event_id or item.detail.order_id
+        notes: tuple[str, ...] = ()
+        if event_id is None:
+            if item.event_time is not UNSET:
+                event_id = hashlib.sha256(raw).hexdigest()[:32]
+            else:
+                event_id, notes = row_id, ("retry-not-idempotent",)
+        event = Event(
+            business_id=business.business_id,
+            id=row_id,
+            event_name=item.event_name,
+            event_id=event_id,
+            event_at=event_at,
+            received_at=now,
+            channel=item.channel,
+            click=item.click,
+            custom_data=item.detail.custom_data,
+            currency=item.detail.currency,
+            value_micros=item.detail.value_micros,
+            user_data=msgspec.json.encode(item.identity.wire).decode(),
+            page_url=item.page_url,
+            order_id=item.detail.order_id,
+            test=business.mode == "test" or item.options.test_event_code is not None,
+            options=item.options.text(),
+        )
+        match = await self._matcher.conversion(event, item.pointers)
+        click = match.click or Click()
+        more = beyond(event.user_data, event.options)
+        known = msgspec.structs.replace(
+            event,
+            click=click,
+            consent=joined(item.options.consent, match.consent),
+            digest=digest(event.event_name, event.custom_data, click, item.event_time, more),
+        )
+        match = self._promised(item, match)
+        known = visited(known, match.landing)
+        if known.channel == "website" and known.page_url is None:
+            known = msgspec.structs.replace(known, page_url=business.origins[0])
+        return Candidate(
+            event=known, match=match, expired=expired, notes=notes + ((match.reason,) if match.reason else ())
+        )
+
+    def _promised(self, item: Conversion, match: Match) -> Match:
+        """A visitor of the website of whom too little is known, and whose landing was named but is not there (yet), is waited for."""
+        if not item.lacks_identity or match.landing is not None:
+            return match
+        return Match(None, match.consent, match.reason or "click-not-found", match.waits)
+
+    def _record(self, event: Event, now: int) -> Record:
+        return Record(
+            business_id=event.business_id,
+            id=self._mint(now),
+            received_at=now,
+            event_row=event.id,
+            event_name=event.event_name,
+            event_id=event.event_id,
+            click=event.click,
+            payload=event.custom_data,
+        )
+
+    def _refused(self, owner: str, refusal: Refusal, now: int) -> Record:
+        """The record of what stored no event: where it failed, and nothing of what was sent."""
+        return Record(
+            business_id=owner,
+            id=self._mint(now),
+            received_at=now,
+            failure_stage=refusal.stage or "payload_mapping",
+            error=refusal.message,
+        )
+
+    async def _note(self, headers: Headers, owner: str, version: int, refusal: Refusal, now: int) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._intake.note(self._refused(owner, refusal, now), version)
+            except StaleDirectory:
+                await self._gate.directory.fresh()
+                owner, version = await self._gate.owner(headers)
+        raise Unavailable("the directory keeps changing")
+
+
+_identified = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _given_id(raw: bytes) -> str | None:
+    """The event id of a refused item as it was written, for the caller to know it by."""
+    try:
+        return msgspec.json.decode(_identified.decode(raw)["event_id"], type=str)
+    except (msgspec.DecodeError, KeyError, RecursionError):
+        return None
+
+
+def _result(receipt: Receipt) -> dict[str, object]:
+    delivery = receipt.delivery
+    told: dict[str, object] = {
+        "event_id": receipt.event_id,
+        "id": receipt.event_row,
+        "state": answer.shown(delivery.state),
+    }
+    reasons = [word for word in (delivery.reason, *receipt.notes) if word]
+    if receipt.duplicate:
+        told["duplicate"] = True
+    if reasons:
+        told["reason"] = ", ".join(dict.fromkeys(reasons))
+    if delivery.state == "dead" and (refusal := answer.refusal(receipt, "event_time")) is not None:
+        told["error"] = answer.body(refusal)
+    return told

@@ -1,0 +1,314 @@
+"""The collector's own events API, over HTTP on both databases, against the sandbox: each item has a result and a record of its own."""
+
+import json
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from collector.policy import Policy
+from tests.integration.house import House, eventually
+from tests.integration.shop import Shop
+
+PSID, IGSID = "300000000000002", "300000000000003"
+PAGE, PAGE_DATASET = "100000000000002", "200000000000002"
+ACCOUNT, ACCOUNT_DATASET = "100000000000003", "200000000000003"
+WEBSITE_DATASET = "200000000000004"
+EMAIL_HASH = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def house(request: pytest.FixtureRequest) -> House:
+    found: House = request.getfixturevalue(f"{request.param}_house")
+    return found
+
+
+@pytest.fixture
+def whole(house: House, shop: Shop) -> Shop:
+    """A shop with all four channels."""
+    house.channels(shop)
+    return shop
+
+
+def post(shop: Shop, *events: dict[str, Any], **call: Any) -> httpx.Response:
+    return shop.client.post(
+        f"/v1/businesses/{shop.business_id}/events",
+        json={"events": list(events), **call},
+        headers={"X-API-KEY": shop.key},
+    )
+
+
+def result(shop: Shop, **item: Any) -> dict[str, Any]:
+    """What became of the only item of a call."""
+    answer = post(shop, item)
+    assert answer.status_code == 200, answer.text
+    (found,) = answer.json()["results"]
+    assert answer.json()["events_received"] == (found["state"] != "refused")
+    return dict(found)
+
+
+def purchase(channel: str, order_id: str, **more: Any) -> dict[str, Any]:
+    return {
+        "event_name": "Purchase",
+        "channel": channel,
+        "custom_data": {"currency": "BRL", "value": 99.9, "order_id": order_id},
+        **more,
+    }
+
+
+def fault(found: dict[str, Any]) -> tuple[str, str]:
+    """Field and rule of a refusal."""
+    assert found["state"] == "refused"
+    assert (found["error"]["code"], found["error"]["failure_stage"]) == (400, "payload_mapping")
+    (detail,) = found["error"]["details"]
+    return detail["field"], detail["rule"]
+
+
+def own(shop: Shop, dataset: str, event_id: str) -> dict[str, Any]:
+    """The event as a dataset, which other shops share, took it."""
+
+    def look() -> dict[str, Any] | None:
+        return next((each for each in shop.sandbox.events(dataset) if each["event_id"] == event_id), None)
+
+    return eventually(look, f"{event_id} in {dataset}")
+
+
+def test_a_sale_in_the_chat_with_its_click_id_reaches_the_wabas_dataset(whole: Shop) -> None:
+    item = purchase("whatsapp", "W-1", user_data={"ctwa_clid": whole.click.ctwa_clid, "em": "John_Smith@gmail.com "})
+    assert result(whole, **item)["state"] == "pending"
+    (sent,) = whole.sandbox.events(whole.dataset, at_least=1)
+    assert (sent["action_source"], sent["messaging_channel"]) == ("business_messaging", "whatsapp")
+    assert sent["user_data"] == {
+        "whatsapp_business_account_id": whole.waba,
+        "ctwa_clid": whole.click.ctwa_clid,
+        "em": [EMAIL_HASH],
+    }
+    assert sent["custom_data"] == {"currency": "BRL", "value": 99.9, "order_id": "W-1"}
+
+
+@pytest.mark.parametrize(
+    ("channel", "dataset", "who", "sent_as"),
+    [
+        ("messenger", PAGE_DATASET, {"page_scoped_user_id": PSID}, {"page_id": PAGE, "page_scoped_user_id": PSID}),
+        ("instagram", ACCOUNT_DATASET, {"ig_sid": IGSID}, {"ig_account_id": ACCOUNT, "ig_sid": IGSID}),
+    ],
+)
+def test_a_sale_in_the_other_chats_names_account_and_sender(
+    whole: Shop, channel: str, dataset: str, who: dict[str, str], sent_as: dict[str, str]
+) -> None:
+    order = f"{channel}-{whole.business_id}"
+    assert result(whole, **purchase(channel, order, user_data=who))["state"] == "pending"
+    sent = own(whole, dataset, order)
+    assert (sent["messaging_channel"], sent["user_data"]) == (channel, sent_as)
+
+
+def test_a_custom_event_of_the_website_says_who_what_and_where(whole: Shop) -> None:
+    event_id = f"web-{whole.business_id}"
+    found = result(
+        whole,
+        event_name="Tasting booked",
+        event_id=event_id,
+        channel="website",
+        page_url="https://shop.example/book?cnct_tracking_id=t&day=mon&mail=a@b.example&ctwa_clid=x#top",
+        user_data={"em": EMAIL_HASH.upper(), "client_user_agent": "Mozilla/5.0", "client_ip_address": "203.0.114.7"},
+        custom_data={"value": 12, "currency": "eur", "seats": 4, "tables": ["a", "b"], "vip": True},
+        opt_out=True,
+        data_processing_options=["LDU"],
+    )
+    assert found["state"] == "pending"
+    sent = own(whole, WEBSITE_DATASET, event_id)
+    assert sent["event_source_url"] == "https://shop.example/book?day=mon"
+    assert sent["action_source"] == "website"
+    assert "messaging_channel" not in sent
+    assert sent["user_data"] == {
+        "em": [EMAIL_HASH],
+        "client_user_agent": "Mozilla/5.0",
+        "client_ip_address": "203.0.114.7",
+    }
+    assert sent["custom_data"] == {"value": 12, "currency": "EUR", "seats": 4, "tables": ["a", "b"], "vip": True}
+    processing = {
+        name: value for name, value in sent.items() if name.startswith("data_processing") or name == "opt_out"
+    }
+    assert processing == {
+        "opt_out": True,
+        "data_processing_options": ["LDU"],
+        "data_processing_options_country": 0,
+        "data_processing_options_state": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("item", "field"),
+    [
+        ({"event_name": "Purchase"}, "channel"),
+        (purchase("sms", "1"), "channel"),
+        (purchase("whatsapp", "1", event_name="Schedule", user_data={"ctwa_clid": "c"}), "event_name"),
+        (purchase("whatsapp", "1", event_name="Lead", user_data={"ctwa_clid": "c"}), "event_name"),
+        (purchase("website", "1", event_name=" "), "event_name"),
+        (purchase("whatsapp", "1", user_data={"page_scoped_user_id": PSID}), "user_data.page_scoped_user_id"),
+        (
+            purchase("whatsapp", "1", user_data={"ctwa_clid": "c", "client_ip_address": "203.0.114.7"}),
+            "user_data.client_ip_address",
+        ),
+        (purchase("messenger", "1", user_data={"ig_sid": IGSID}), "user_data.ig_sid"),
+        (purchase("messenger", "1"), "user_data.page_scoped_user_id"),
+        (purchase("messenger", "1", user_data={"page_scoped_user_id": PSID, "page_id": "99999"}), "user_data.page_id"),
+        (purchase("whatsapp", "1", custom_data={"value": 1}), "custom_data.currency"),
+        (purchase("whatsapp", "1", custom_data={"currency": "USD"}), "custom_data.value"),
+        (purchase("whatsapp", "1", custom_data={"currency": "XBT", "value": 1}), "custom_data.currency"),
+        (
+            purchase("whatsapp", "1", custom_data={"currency": "USD", "value": 1, "contents": [{}]}),
+            "custom_data.contents[0].id",
+        ),
+        (purchase("website", "1", custom_data={"currency": "USD", "value": 1, "x": {"a": 1}}), "custom_data.x"),
+        (purchase("website", "1", custom_data=[]), "custom_data"),
+        (purchase("whatsapp", "1", user_data={"mobile_number": "987 654 321"}), "user_data.mobile_number"),
+        (purchase("website", "1", user_data={"em": EMAIL_HASH[:-1]}), "user_data.em"),
+        ({"event_name": "Lead", "channel": "website", "user_data": {"country": "br"}}, "user_data"),
+        (purchase("website", "1", event_time=int(time.time()) + 3600), "event_time"),
+        (purchase("website", "1", event_time=1_700_000_000_000), "event_time"),
+        (purchase("website", "1", data_processing_options=["CCPA"]), "data_processing_options"),
+        (purchase("website", "1", page_url="javascript:alert(1)"), "page_url"),
+        (purchase("website", "1", consent="yes"), "consent"),
+        (purchase("whatsapp", "1", touch="middle"), "touch"),
+        (purchase("website", "1", event_id="\n"), "event_id"),
+        (7, "body"),
+    ],
+)
+def test_a_bad_item_is_told_field_and_rule_and_leaves_one_record(whole: Shop, item: Any, field: str) -> None:
+    answer = post(whole, item)
+    assert answer.json()["events_received"] == 0
+    assert fault(answer.json()["results"][0])[0] == field
+    (record,) = whole.records()
+    assert (record["success"], record["failure_stage"], record["payload"]) == (False, "payload_mapping", None)
+
+
+def test_a_name_that_conversations_do_not_take_is_answered_with_those_they_do(whole: Shop) -> None:
+    item = purchase("whatsapp", "1", event_name="Schedule", user_data={"ctwa_clid": "c"})
+    _, rule = fault(post(whole, item).json()["results"][0])
+    assert "Purchase, LeadSubmitted, InitiateCheckout" in rule
+
+
+def test_one_bad_item_fails_no_other_and_results_keep_their_order(whole: Shop) -> None:
+    good = {"event_name": "ViewContent", "channel": "whatsapp", "user_data": {"ctwa_clid": whole.click.ctwa_clid}}
+    answer = post(whole, good | {"event_id": "a"}, good | {"channel": "x", "event_id": "b"}, good | {"event_id": "c"})
+    assert [(each["event_id"], each["state"]) for each in answer.json()["results"]] == [
+        ("a", "pending"), ("b", "refused"), ("c", "pending"),
+    ]  # fmt: skip
+    assert answer.json()["events_received"] == 2
+    assert {each["event_id"] for each in whole.sandbox.events(whole.dataset, at_least=2)} == {"a", "c"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"{}", "events"),
+        (b'{"events": []}', "events"),
+        (b'{"events": {}}', "events"),
+        (b'{"events": [1', "body"),
+        (json.dumps({"events": [{}] * 1001}).encode(), "events"),
+        (b'{"events": [{}], "test_event_code": "no spaces"}', "test_event_code"),
+        (b'{"events": [{}], "partner_agent": "a-name-that-is-much-too-long"}', "partner_agent"),
+    ],
+)
+def test_a_bad_call_is_a_400_and_one_record(whole: Shop, body: bytes, field: str) -> None:
+    headers = {"X-API-KEY": whole.key, "content-type": "application/json"}
+    answer = whole.client.post(f"/v1/businesses/{whole.business_id}/events", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, field)
+    assert [record["failure_stage"] for record in whole.records()] == ["payload_mapping"]
+
+
+def test_the_same_item_again_is_the_same_event_and_a_second_record(whole: Shop) -> None:
+    item = purchase("whatsapp", "W-9", user_data={"ctwa_clid": whole.click.ctwa_clid})
+    first = result(whole, **item)
+    whole.sandbox.events(whole.dataset, at_least=1)
+    eventually(lambda: result(whole, **item)["state"] == "delivered" or None, "the verdict")
+    again = result(whole, **item)
+    assert (again["id"], again["event_id"], again["duplicate"]) == (first["id"], "W-9", True)
+    assert len(whole.sandbox.events(whole.dataset)) == 1
+
+
+def test_an_item_without_id_and_time_is_told_that_it_is_another_event_each_time(whole: Shop) -> None:
+    item = {"event_name": "ViewContent", "channel": "whatsapp", "user_data": {"ctwa_clid": whole.click.ctwa_clid}}
+    first, second = result(whole, **item), result(whole, **item)
+    assert first["reason"] == second["reason"] == "retry-not-idempotent"
+    assert first["event_id"] != second["event_id"]
+    timed = [result(whole, **item, event_time=int(time.time()) - 60)["event_id"] for _ in range(2)]
+    assert timed[0] == timed[1]
+
+
+def test_an_event_older_than_seven_days_is_kept_and_dead(whole: Shop) -> None:
+    item = purchase("whatsapp", "old", user_data={"ctwa_clid": whole.click.ctwa_clid})
+    found = result(whole, **item, event_time=int(time.time()) - 8 * 86400)
+    assert (found["state"], found["reason"]) == ("dead", "expired")
+    assert found["error"]["details"] == [{"field": "event_time", "rule": "must not be older than 7 days"}]
+
+
+def test_a_channel_that_is_not_set_up_is_named(shop: Shop) -> None:
+    found = result(shop, **purchase("messenger", "1", user_data={"page_scoped_user_id": PSID}))
+    assert (found["state"], found["error"]["code"], found["error"]["failure_stage"]) == (
+        "refused",
+        404,
+        "channel_lookup",
+    )
+    assert [record["failure_stage"] for record in shop.records()] == ["channel_lookup"]
+
+
+def test_nothing_plain_of_a_person_is_stored(house: House, whole: Shop) -> None:
+    item = purchase(
+        "website", f"plain-{whole.business_id}", user_data={"em": "jane@plain.example", "ph": "+5511987654321"}
+    )
+    found = result(whole, **item)
+    told = json.dumps(whole.client.get(
+        f"/v1/businesses/{whole.business_id}/events/{found['id']}", headers={"X-API-KEY": whole.key}).json())  # fmt: skip
+    assert "plain.example" not in told
+    assert "987654321" not in told
+
+
+def test_a_test_code_marks_the_call_and_travels_with_it_alone(whole: Shop) -> None:
+    item = purchase("whatsapp", "T-1", user_data={"ctwa_clid": whole.click.ctwa_clid})
+    live = purchase("whatsapp", "L-1", user_data={"ctwa_clid": whole.click.ctwa_clid})
+    assert post(whole, item, test_event_code="TEST77", partner_agent="agency-1").json()["events_received"] == 1
+    assert post(whole, live).json()["events_received"] == 1
+    whole.sandbox.events(whole.dataset, at_least=2)
+    bodies = {body["data"][0]["event_id"]: body for body in (json.loads(each["body"]) for each in whole.requests())}
+    assert (bodies["T-1"]["test_event_code"], bodies["T-1"]["partner_agent"]) == ("TEST77", "agency-1")
+    assert "test_event_code" not in bodies["L-1"]
+    assert bodies["L-1"]["partner_agent"] == "collector"
+
+
+@pytest.mark.parametrize(
+    ("policy", "given", "name", "source"),
+    [
+        (Policy(lead_submitted=True), "Lead", "LeadSubmitted", "business_messaging"),
+        (Policy(other_names="system_generated"), "Schedule", "Schedule", "system_generated"),
+    ],
+)
+def test_names_that_conversations_refuse_go_as_the_business_chose(
+    house: House, policy: Policy, given: str, name: str, source: str
+) -> None:
+    shop = house.shop(policy=policy)
+    who = {"ctwa_clid": shop.click.ctwa_clid, "ph": "+5511987654321"}
+    assert result(shop, event_name=given, channel="whatsapp", user_data=who)["state"] == "pending"
+    (sent,) = shop.sandbox.events(shop.dataset, at_least=1)
+    assert (sent["event_name"], sent["action_source"]) == (name, source)
+    assert ("messaging_channel" in sent) == (source == "business_messaging")
+
+
+def test_an_account_that_takes_fewer_names_is_told_so_before_meta_refuses(house: House) -> None:
+    shop = house.shop(policy=Policy(messaging_names=("Purchase", "LeadSubmitted")))
+    item = {"event_name": "ViewContent", "channel": "whatsapp", "user_data": {"ctwa_clid": shop.click.ctwa_clid}}
+    assert fault(result(shop, **item)) == ("event_name", "from a conversation Meta takes only Purchase, LeadSubmitted")
+
+
+def test_consent_that_is_denied_is_never_sent_and_a_grant_that_comes_later_frees_what_waited(house: House) -> None:
+    shop = house.shop(consent_required=True)
+    item = purchase("whatsapp", "C-1", user_data={"ctwa_clid": shop.click.ctwa_clid})
+    denied = result(shop, **(item | {"event_id": "no"}), consent="denied")
+    assert (denied["state"], denied["reason"]) == ("dead", "consent")
+    waits = result(shop, **item)
+    assert (waits["state"], waits["reason"]) == ("held", "consent")
+    assert result(shop, **item, consent="granted")["event_id"] == "C-1"
+    (sent,) = shop.sandbox.events(shop.dataset, at_least=1)
+    assert sent["event_id"] == "C-1"
