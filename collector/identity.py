@@ -7,7 +7,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterator
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -22,6 +22,7 @@ USER_AGENT_CHARS_MAX: Final = 2048
 ID_NUMBER_MAX: Final = 2**53 - 1
 """Larger JSON numbers have lost digits where JavaScript wrote them."""
 
+LookupKind = Literal["mobile_number", "page_scoped_user_id", "ig_sid", "customer_id"]
 Text = str | UnsetType
 Texts = str | list[str] | UnsetType
 Id = str | int | UnsetType
@@ -72,7 +73,7 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
     """
 
     wire: dict[str, str | list[str]]
-    lookups: tuple[tuple[str, str], ...] = ()
+    lookups: tuple[tuple[LookupKind, str], ...] = ()
 
 
 _TRAITS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
@@ -89,7 +90,7 @@ _TRAITS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
 _IDS: Final = (
     "subscription_id fb_login_id lead_id anon_id madid ctwa_clid whatsapp_business_account_id page_id page_scoped_user_id ig_account_id ig_sid"
 ).split()
-_LOOKUP_IDS: Final = ("page_scoped_user_id", "ig_sid", "customer_id")
+_LOOKUP_IDS: Final[tuple[LookupKind, ...]] = ("page_scoped_user_id", "ig_sid", "customer_id")
 
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 _BUILDERS = re.compile(r"([0-9A-Fa-f]{64})(\.(?:AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}))", re.ASCII)
@@ -162,7 +163,7 @@ def is_enough_for_web(wire: Collection[str]) -> bool:
     return not any(weak.issuperset(wire) for weak in _WEAK)
 
 
-def _lookups(given: UserData, region: str | None, path: str) -> Iterator[tuple[str, str]]:
+def _lookups(given: UserData, region: str | None, path: str) -> Iterator[tuple[LookupKind, str]]:
     if given.mobile_number is not UNSET:
         field, text = f"{path}.mobile_number", str(given.mobile_number)
         if _SHA256.fullmatch(text.strip()):
