@@ -211,7 +211,10 @@ class Intake:
     async def _revise(
         self, candidate: Candidate, record: Record, standing: StoredEvent, revised: bool, wait_seconds: float | None
     ) -> Receipt | None:
-        event = revision(standing.event, candidate.event, revised)
+        if revised:
+            event = revision(standing.event, candidate.event)
+        else:  # as it was, with the click that the repeat brought
+            event = msgspec.structs.replace(met(standing.event, candidate.match), consent=candidate.event.consent)
         again = msgspec.structs.replace(candidate, event=event)
         delivery = msgspec.structs.replace(self._next(again, standing), trigger="corrected" if revised else None)
         waiting = wait_seconds is not None and self._moves(delivery)

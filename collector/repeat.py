@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from collector.event import Event, about
+from collector.event import Event
 from collector.store.face import StoredEvent
 
 Repeat = Literal["delivered", "match", "correct", "refused", "dead", "join"]
@@ -28,12 +28,7 @@ def repeat(standing: StoredEvent, same: bool, resolves: bool) -> Repeat:
     return "dead" if state == "dead" else "join"
 
 
-def revision(standing: Event, given: Event, corrected: bool) -> Event:
-    """The event that goes on under its first id: with the body of its correction, or as it was, with the click that a repeat brought.
-
-    A body that names no time is about the same moment as before.
-    """
-    if not corrected:
-        return about(standing, given.click, given.consent)
+def revision(standing: Event, given: Event) -> Event:
+    """The event that goes on under its first id, with the body of its correction. A body that names no time is about the same moment as before."""
     event_at = given.event_at if ":" in given.digest else standing.event_at
     return msgspec.structs.replace(given, id=standing.id, event_at=event_at, revision=standing.revision + 1)

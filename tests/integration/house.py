@@ -195,6 +195,25 @@ class House:
             assert shop.records() == []  # and the process has noticed the shop
         return shop
 
+    def website(self, shop: Shop) -> None:
+        """Let a shop's dataset be its website's."""
+
+        async def work(store: Directory) -> None:
+            await onboarding.set_channel(
+                store,
+                self.vault,
+                business_id=shop.business_id,
+                channel="website",
+                asset_id=None,
+                dataset_id=shop.dataset,
+                token=shop.access_token,
+                now=wall_clock(),
+            )
+
+        self.onboard(work)
+        self.sandbox.learn(datasets={shop.dataset: {"kind": "web"}})
+        shop.records()  # and the process has noticed
+
     def channels(self, shop: Shop) -> None:
         """Give a shop the other three channels too: the accounts that the sandbox knows from the start, which all shops share."""
 

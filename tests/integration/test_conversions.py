@@ -2,20 +2,27 @@
 
 import json
 import time
-from typing import Any
 
-import httpx
 import pytest
 
 from collector.policy import Policy
+from tests.integration.conversing import (
+    ACCOUNT,
+    ACCOUNT_DATASET,
+    EMAIL_HASH,
+    IGSID,
+    PAGE,
+    PAGE_DATASET,
+    PSID,
+    WEBSITE_DATASET,
+    fault,
+    own,
+    post,
+    purchase,
+    result,
+)
 from tests.integration.house import House, eventually
 from tests.integration.shop import Shop
-
-PSID, IGSID = "300000000000002", "300000000000003"
-PAGE, PAGE_DATASET = "100000000000002", "200000000000002"
-ACCOUNT, ACCOUNT_DATASET = "100000000000003", "200000000000003"
-WEBSITE_DATASET = "200000000000004"
-EMAIL_HASH = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -29,49 +36,6 @@ def whole(house: House, shop: Shop) -> Shop:
     """A shop with all four channels."""
     house.channels(shop)
     return shop
-
-
-def post(shop: Shop, *events: dict[str, Any], **call: Any) -> httpx.Response:
-    return shop.client.post(
-        f"/v1/businesses/{shop.business_id}/events",
-        json={"events": list(events), **call},
-        headers={"X-API-KEY": shop.key},
-    )
-
-
-def result(shop: Shop, **item: Any) -> dict[str, Any]:
-    """What became of the only item of a call."""
-    answer = post(shop, item)
-    assert answer.status_code == 200, answer.text
-    (found,) = answer.json()["results"]
-    assert answer.json()["events_received"] == (found["state"] != "refused")
-    return dict(found)
-
-
-def purchase(channel: str, order_id: str, **more: Any) -> dict[str, Any]:
-    return {
-        "event_name": "Purchase",
-        "channel": channel,
-        "custom_data": {"currency": "BRL", "value": 99.9, "order_id": order_id},
-        **more,
-    }
-
-
-def fault(found: dict[str, Any]) -> tuple[str, str]:
-    """Field and rule of a refusal."""
-    assert found["state"] == "refused"
-    assert (found["error"]["code"], found["error"]["failure_stage"]) == (400, "payload_mapping")
-    (detail,) = found["error"]["details"]
-    return detail["field"], detail["rule"]
-
-
-def own(shop: Shop, dataset: str, event_id: str) -> dict[str, Any]:
-    """The event as a dataset, which other shops share, took it."""
-
-    def look() -> dict[str, Any] | None:
-        return next((each for each in shop.sandbox.events(dataset) if each["event_id"] == event_id), None)
-
-    return eventually(look, f"{event_id} in {dataset}")
 
 
 def test_a_sale_in_the_chat_with_its_click_id_reaches_the_wabas_dataset(whole: Shop) -> None:
@@ -138,58 +102,6 @@ def test_a_custom_event_of_the_website_says_who_what_and_where(whole: Shop) -> N
     }
 
 
-@pytest.mark.parametrize(
-    ("item", "field"),
-    [
-        ({"event_name": "Purchase"}, "channel"),
-        (purchase("sms", "1"), "channel"),
-        (purchase("whatsapp", "1", event_name="Schedule", user_data={"ctwa_clid": "c"}), "event_name"),
-        (purchase("whatsapp", "1", event_name="Lead", user_data={"ctwa_clid": "c"}), "event_name"),
-        (purchase("website", "1", event_name=" "), "event_name"),
-        (purchase("whatsapp", "1", user_data={"page_scoped_user_id": PSID}), "user_data.page_scoped_user_id"),
-        (
-            purchase("whatsapp", "1", user_data={"ctwa_clid": "c", "client_ip_address": "203.0.114.7"}),
-            "user_data.client_ip_address",
-        ),
-        (purchase("messenger", "1", user_data={"ig_sid": IGSID}), "user_data.ig_sid"),
-        (purchase("messenger", "1"), "user_data.page_scoped_user_id"),
-        (purchase("messenger", "1", user_data={"page_scoped_user_id": PSID, "page_id": "99999"}), "user_data.page_id"),
-        (purchase("whatsapp", "1", custom_data={"value": 1}), "custom_data.currency"),
-        (purchase("whatsapp", "1", custom_data={"currency": "USD"}), "custom_data.value"),
-        (purchase("whatsapp", "1", custom_data={"currency": "XBT", "value": 1}), "custom_data.currency"),
-        (
-            purchase("whatsapp", "1", custom_data={"currency": "USD", "value": 1, "contents": [{}]}),
-            "custom_data.contents[0].id",
-        ),
-        (purchase("website", "1", custom_data={"currency": "USD", "value": 1, "x": {"a": 1}}), "custom_data.x"),
-        (purchase("website", "1", custom_data=[]), "custom_data"),
-        (purchase("whatsapp", "1", user_data={"mobile_number": "987 654 321"}), "user_data.mobile_number"),
-        (purchase("website", "1", user_data={"em": EMAIL_HASH[:-1]}), "user_data.em"),
-        ({"event_name": "Lead", "channel": "website", "user_data": {"country": "br"}}, "user_data"),
-        (purchase("website", "1", event_time=int(time.time()) + 3600), "event_time"),
-        (purchase("website", "1", event_time=1_700_000_000_000), "event_time"),
-        (purchase("website", "1", data_processing_options=["CCPA"]), "data_processing_options"),
-        (purchase("website", "1", page_url="javascript:alert(1)"), "page_url"),
-        (purchase("website", "1", consent="yes"), "consent"),
-        (purchase("whatsapp", "1", touch="middle"), "touch"),
-        (purchase("website", "1", event_id="\n"), "event_id"),
-        (7, "body"),
-    ],
-)
-def test_a_bad_item_is_told_field_and_rule_and_leaves_one_record(whole: Shop, item: Any, field: str) -> None:
-    answer = post(whole, item)
-    assert answer.json()["events_received"] == 0
-    assert fault(answer.json()["results"][0])[0] == field
-    (record,) = whole.records()
-    assert (record["success"], record["failure_stage"], record["payload"]) == (False, "payload_mapping", None)
-
-
-def test_a_name_that_conversations_do_not_take_is_answered_with_those_they_do(whole: Shop) -> None:
-    item = purchase("whatsapp", "1", event_name="Schedule", user_data={"ctwa_clid": "c"})
-    _, rule = fault(post(whole, item).json()["results"][0])
-    assert "Purchase, LeadSubmitted, InitiateCheckout" in rule
-
-
 def test_one_bad_item_fails_no_other_and_results_keep_their_order(whole: Shop) -> None:
     good = {"event_name": "ViewContent", "channel": "whatsapp", "user_data": {"ctwa_clid": whole.click.ctwa_clid}}
     answer = post(whole, good | {"event_id": "a"}, good | {"channel": "x", "event_id": "b"}, good | {"event_id": "c"})
@@ -198,25 +110,6 @@ def test_one_bad_item_fails_no_other_and_results_keep_their_order(whole: Shop) -
     ]  # fmt: skip
     assert answer.json()["events_received"] == 2
     assert {each["event_id"] for each in whole.sandbox.events(whole.dataset, at_least=2)} == {"a", "c"}
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        (b"{}", "events"),
-        (b'{"events": []}', "events"),
-        (b'{"events": {}}', "events"),
-        (b'{"events": [1', "body"),
-        (json.dumps({"events": [{}] * 1001}).encode(), "events"),
-        (b'{"events": [{}], "test_event_code": "no spaces"}', "test_event_code"),
-        (b'{"events": [{}], "partner_agent": "a-name-that-is-much-too-long"}', "partner_agent"),
-    ],
-)
-def test_a_bad_call_is_a_400_and_one_record(whole: Shop, body: bytes, field: str) -> None:
-    headers = {"X-API-KEY": whole.key, "content-type": "application/json"}
-    answer = whole.client.post(f"/v1/businesses/{whole.business_id}/events", content=body, headers=headers)
-    assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, field)
-    assert [record["failure_stage"] for record in whole.records()] == ["payload_mapping"]
 
 
 def test_the_same_item_again_is_the_same_event_and_a_second_record(whole: Shop) -> None:

@@ -1,0 +1,102 @@
+"""What the events API refuses, and how it says so: field and rule, one record, nothing else harmed."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.integration.conversing import (
+    EMAIL_HASH,
+    IGSID,
+    PSID,
+    fault,
+    post,
+    purchase,
+)
+from tests.integration.house import House
+from tests.integration.shop import Shop
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def house(request: pytest.FixtureRequest) -> House:
+    found: House = request.getfixturevalue(f"{request.param}_house")
+    return found
+
+
+@pytest.fixture
+def whole(house: House, shop: Shop) -> Shop:
+    """A shop with all four channels."""
+    house.channels(shop)
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("item", "field"),
+    [
+        ({"event_name": "Purchase"}, "channel"),
+        (purchase("sms", "1"), "channel"),
+        (purchase("whatsapp", "1", event_name="Schedule", user_data={"ctwa_clid": "c"}), "event_name"),
+        (purchase("whatsapp", "1", event_name="Lead", user_data={"ctwa_clid": "c"}), "event_name"),
+        (purchase("website", "1", event_name=" "), "event_name"),
+        (purchase("whatsapp", "1", user_data={"page_scoped_user_id": PSID}), "user_data.page_scoped_user_id"),
+        (
+            purchase("whatsapp", "1", user_data={"ctwa_clid": "c", "client_ip_address": "203.0.114.7"}),
+            "user_data.client_ip_address",
+        ),
+        (purchase("messenger", "1", user_data={"ig_sid": IGSID}), "user_data.ig_sid"),
+        (purchase("messenger", "1"), "user_data.page_scoped_user_id"),
+        (purchase("messenger", "1", user_data={"page_scoped_user_id": PSID, "page_id": "99999"}), "user_data.page_id"),
+        (purchase("whatsapp", "1", custom_data={"value": 1}), "custom_data.currency"),
+        (purchase("whatsapp", "1", custom_data={"currency": "USD"}), "custom_data.value"),
+        (purchase("whatsapp", "1", custom_data={"currency": "XBT", "value": 1}), "custom_data.currency"),
+        (
+            purchase("whatsapp", "1", custom_data={"currency": "USD", "value": 1, "contents": [{}]}),
+            "custom_data.contents[0].id",
+        ),
+        (purchase("website", "1", custom_data={"currency": "USD", "value": 1, "x": {"a": 1}}), "custom_data.x"),
+        (purchase("website", "1", custom_data=[]), "custom_data"),
+        (purchase("whatsapp", "1", user_data={"mobile_number": "987 654 321"}), "user_data.mobile_number"),
+        (purchase("website", "1", user_data={"em": EMAIL_HASH[:-1]}), "user_data.em"),
+        ({"event_name": "Lead", "channel": "website", "user_data": {"country": "br"}}, "user_data"),
+        (purchase("website", "1", event_time=int(time.time()) + 3600), "event_time"),
+        (purchase("website", "1", event_time=1_700_000_000_000), "event_time"),
+        (purchase("website", "1", data_processing_options=["CCPA"]), "data_processing_options"),
+        (purchase("website", "1", page_url="javascript:alert(1)"), "page_url"),
+        (purchase("website", "1", consent="yes"), "consent"),
+        (purchase("whatsapp", "1", touch="middle"), "touch"),
+        (purchase("website", "1", event_id="\n"), "event_id"),
+        (7, "body"),
+    ],
+)
+def test_a_bad_item_is_told_field_and_rule_and_leaves_one_record(whole: Shop, item: Any, field: str) -> None:
+    answer = post(whole, item)
+    assert answer.json()["events_received"] == 0
+    assert fault(answer.json()["results"][0])[0] == field
+    (record,) = whole.records()
+    assert (record["success"], record["failure_stage"], record["payload"]) == (False, "payload_mapping", None)
+
+
+def test_a_name_that_conversations_do_not_take_is_answered_with_those_they_do(whole: Shop) -> None:
+    item = purchase("whatsapp", "1", event_name="Schedule", user_data={"ctwa_clid": "c"})
+    _, rule = fault(post(whole, item).json()["results"][0])
+    assert "Purchase, LeadSubmitted, InitiateCheckout" in rule
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"{}", "events"),
+        (b'{"events": []}', "events"),
+        (b'{"events": {}}', "events"),
+        (b'{"events": [1', "body"),
+        (json.dumps({"events": [{}] * 1001}).encode(), "events"),
+        (b'{"events": [{}], "test_event_code": "no spaces"}', "test_event_code"),
+        (b'{"events": [{}], "partner_agent": "a-name-that-is-much-too-long"}', "partner_agent"),
+    ],
+)
+def test_a_bad_call_is_a_400_and_one_record(whole: Shop, body: bytes, field: str) -> None:
+    headers = {"X-API-KEY": whole.key, "content-type": "application/json"}
+    answer = whole.client.post(f"/v1/businesses/{whole.business_id}/events", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, field)
+    assert [record["failure_stage"] for record in whole.records()] == ["payload_mapping"]

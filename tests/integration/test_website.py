@@ -1,0 +1,114 @@
+"""A shop whose purchases are told as conversions of its website: who the visitor was is seen at the landing."""
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from collector.policy import Policy
+from tests.integration.house import House
+from tests.integration.sandbox import Sandbox
+from tests.integration.shop import Shop, query
+
+BROWSER = "Mozilla/5.0 (Linux; Android 14) Chrome/130"
+ADDRESS = "203.0.114.9"
+FBP = "fb.1.1700000000000.1234567890"
+
+
+@pytest.fixture
+def house(proxied_house: House) -> House:
+    return proxied_house
+
+
+def shop_of(house: House, **policy: Any) -> Shop:
+    shop = house.shop(policy=Policy(purchases="website", **policy))
+    house.website(shop)
+    return shop
+
+
+def visitors(house: House, shop: Shop) -> list[str]:
+    """The addresses that landings keep."""
+    path = house.database_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute(
+            "SELECT visitor FROM landings WHERE business_id = ? AND visitor IS NOT NULL", (shop.business_id,)
+        )
+        return [json.loads(row[0])["client_ip_address"] for row in found]
+
+
+def land(shop: Shop, more: str = "", **headers: str) -> None:
+    sent = {"User_Agent": BROWSER, "X_Forwarded_For": ADDRESS, "Cookie": f"_fbp={FBP}", **headers}
+    answer = shop.page("landing", {"query": query(shop.click) + more, "page_url": "https://x.example/p?a=1"}, **sent)
+    assert answer.status_code == 200
+
+
+def sent(shop: Shop) -> dict[str, Any]:
+    (event,) = shop.sandbox.events(shop.dataset, at_least=1)
+    return event
+
+
+def test_a_purchase_says_who_landed(house: House) -> None:
+    shop = shop_of(house)
+    land(shop, "&fbclid=IwAR0clickOfAnAd")
+    assert shop.post(shop.order()).headers["X-Delivery-State"] == "delivered"
+    event = sent(shop)
+    assert (event["action_source"], event["event_source_url"]) == ("website", "https://x.example/p")
+    assert "messaging_channel" not in event
+    fbc = event["user_data"].pop("fbc")
+    assert fbc.startswith("fb.")
+    assert fbc.endswith(".IwAR0clickOfAnAd")
+    assert event["user_data"] == {"client_ip_address": ADDRESS, "client_user_agent": BROWSER, "fbp": FBP}
+
+
+def test_the_click_id_goes_along_where_the_business_wants_it(house: House) -> None:
+    shop = shop_of(house, website_click_id=True)
+    land(shop)
+    shop.post(shop.order())
+    assert sent(shop)["user_data"]["ctwa_clid"] == shop.click.ctwa_clid
+
+
+def test_a_view_of_the_page_is_one_of_the_website_too(house: House) -> None:
+    shop = shop_of(house)
+    view = {"event_name": "ViewContent", "event_id": "v-1", "page_url": "https://x.example/product?q=1"}
+    land(shop)
+    shop.cookies |= {"_fbp": FBP}
+    assert shop.page("events", view).status_code == 200
+    assert (sent(shop)["action_source"], sent(shop)["event_source_url"]) == ("website", "https://x.example/product")
+
+
+def test_an_order_that_comes_before_its_landing_waits_for_the_visitor(house: House) -> None:
+    shop = shop_of(house)
+    link = house.token(shop, shop.click)
+    answer = shop.post(shop.pointed("W-2", ref="nobody-landed-yet"))
+    assert answer.headers["X-Delivery-State"] == "unmatched"
+    land(shop)
+    answer = shop.post(shop.pointed("W-2", attribution_token=link))
+    assert answer.headers["X-Delivery-State"] == "delivered"
+    assert sent(shop)["user_data"]["client_ip_address"] == ADDRESS
+
+
+def test_a_purchase_of_which_too_little_is_known_is_refused_in_metas_words(house: House) -> None:
+    shop = shop_of(house)
+    answer = shop.post(shop.order())
+    assert answer.status_code == 400
+    assert answer.json()["error"]["details"] == [{"meta_error": "too little is known of who it was"}]
+    assert shop.sandbox.requests(shop.dataset) == []
+
+
+def test_a_landing_of_a_business_that_reports_conversations_keeps_nothing_of_the_visitor(house: House) -> None:
+    shop = house.shop()
+    land(shop)
+    assert visitors(house, shop) == []
+    ours = shop_of(house)
+    land(ours)
+    assert visitors(house, ours) == [ADDRESS]
+
+
+def test_the_usual_business_is_told_as_before(house: House, sandbox: Sandbox) -> None:
+    shop = house.shop()
+    land(shop)
+    shop.post(shop.order())
+    assert sent(shop)["action_source"] == "business_messaging"
+    assert set(sent(shop)["user_data"]) == {"whatsapp_business_account_id", "ctwa_clid"}
