@@ -9,6 +9,7 @@ import pytest
 from collector.attribution import Click
 from collector.delivery import Reason, State
 from collector.event import Event, digest, same_body
+from collector.match import Match, met
 from collector.repeat import Repeat, repeat, revision
 from collector.store.face import Delivery, StoredEvent
 from tests.unit.samples import BUSINESS, CLICK, NOW_MS
@@ -84,7 +85,7 @@ def order(value: int, click: Click, event_time: int | None = None) -> Event:
 @pytest.mark.parametrize("event_time", [None, NOW_MS // 1000 - 9])
 def test_a_match_keeps_the_first_body_and_is_known_again_with_its_click(event_time: int | None) -> None:
     first = order(1, Click(), event_time)
-    found = revision(first, order(2, CLICK), corrected=False)
+    found = met(first, Match(CLICK))
     assert (found.custom_data, found.event_at, found.revision) == (first.custom_data, first.event_at, 1)
     assert found.click == CLICK
     assert same_body(found.digest, order(1, CLICK, event_time).digest)
@@ -95,8 +96,8 @@ def test_a_match_keeps_the_first_body_and_is_known_again_with_its_click(event_ti
 def test_a_correction_without_a_time_is_about_the_same_moment(first_time: int | None) -> None:
     first = msgspec.structs.replace(order(1, CLICK, first_time), event_at=NOW_MS - 9000)
     later = msgspec.structs.replace(order(2, CLICK), id="2", event_at=NOW_MS + 3000)
-    found = revision(first, later, corrected=True)
+    found = revision(first, later)
     assert (found.id, found.custom_data, found.revision) == (first.id, later.custom_data, 2)
     assert found.event_at == first.event_at
-    timed = revision(first, order(2, CLICK, NOW_MS // 1000 - 5), corrected=True)
+    timed = revision(first, order(2, CLICK, NOW_MS // 1000 - 5))
     assert timed.event_at == (NOW_MS // 1000 - 5) * 1000
