@@ -11,9 +11,12 @@ import msgspec
 
 CHARS_MAX: Final = 512
 
-_SHAPE = re.compile(r"fb\.(\d)\.(\d{1,16})\.([!-\-/-~]+)(?:\.(AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}))?", re.ASCII)
-_MILLISECONDS = re.compile(r"[1-9]\d{12}", re.ASCII)
-_FBCLID = re.compile(r"[!-\-/-~]+", re.ASCII)
+_CLICK: Final = r"[!-\-/-~]+"
+_SUFFIX: Final = r"(?:\.(AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}))?"
+_SHAPE = re.compile(rf"fb\.(\d)\.(\d{{1,16}})\.({_CLICK}){_SUFFIX}", re.ASCII)
+_FBC = re.compile(rf"fb\.\d\.[1-9]\d{{12}}\.{_CLICK}{_SUFFIX}", re.ASCII)
+_FBP = re.compile(rf"fb\.\d\.[1-9]\d{{12}}\.\d+{_SUFFIX}", re.ASCII)
+_FBCLID = re.compile(_CLICK, re.ASCII)
 
 SHAPE_RULE: Final = "must look like fb.1.<milliseconds>.<id>, with nothing after it but Meta's own suffix"
 TIME_RULE: Final = "its creation time must be in milliseconds (13 digits)"
@@ -30,21 +33,27 @@ class BrowserId(msgspec.Struct, frozen=True, gc=False):
 
 
 def parse(value: str) -> BrowserId:
-    """The parts of an `fbc` (or `fbp`). Raises ValueError with the rule that it breaks; seconds are told from milliseconds."""
-    found = _SHAPE.fullmatch(value) if len(value) <= CHARS_MAX else None
-    if not found:
-        raise ValueError(SHAPE_RULE)
-    if not _MILLISECONDS.fullmatch(found[2]):
-        raise ValueError(TIME_RULE)
-    return BrowserId(int(found[1]), int(found[2]), found[3], found[4])
+    """The parts of an `fbc` (or `fbp`). Raises ValueError with the rule that it breaks."""
+    if rule := fbc_fault(value):
+        raise ValueError(rule)
+    _, index, at_ms, payload, *suffix = value.split(".")
+    return BrowserId(int(index), int(at_ms), payload, *suffix)
 
 
-def parse_fbp(value: str) -> BrowserId:
-    """The parts of an `fbp`. Raises ValueError as `parse` does, and where the payload is not a number."""
-    parts = parse(value)
-    if not (parts.payload.isascii() and parts.payload.isdecimal()):
-        raise ValueError(NUMBER_RULE)
-    return parts
+def fbc_fault(value: str) -> str | None:
+    """Name the rule that an `fbc` breaks, or None. Seconds are told from milliseconds."""
+    if len(value) > CHARS_MAX:
+        return f"at most {CHARS_MAX} characters"
+    if _FBC.fullmatch(value):
+        return None
+    return TIME_RULE if _SHAPE.fullmatch(value) else SHAPE_RULE
+
+
+def fbp_fault(value: str) -> str | None:
+    """Name the rule that an `fbp` breaks, or None."""
+    if len(value) <= CHARS_MAX and _FBP.fullmatch(value):
+        return None
+    return fbc_fault(value) or NUMBER_RULE
 
 
 def build(fbclid: str, at_ms: int, index: int = 1) -> str:
@@ -76,13 +85,10 @@ def from_landing(fbclid: str | None, cookie: str | None, at_ms: int, domain: str
     A cookie of another shape counts as absent, and so does a click id that is empty or can be none. `domain` as in `subdomain_index`.
     None where there was no click.
     """
-    try:
-        kept = parse(cookie) if cookie else None
-    except ValueError:
-        kept = None
-    if fbclid and (kept is None or kept.payload != fbclid):
+    kept = cookie if cookie and fbc_fault(cookie) is None else None
+    if fbclid and (kept is None or kept.split(".")[3] != fbclid):
         try:
             return build(fbclid, at_ms, subdomain_index(domain))
         except ValueError:
             pass  # a click id that no fbc can hold says nothing
-    return cookie if kept else None
+    return kept

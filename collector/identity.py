@@ -4,7 +4,6 @@ What identifies a person leaves this module as SHA-256 (lowercase hex, of the UT
 """
 
 import hashlib
-import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Final, Literal
@@ -19,7 +18,9 @@ from collector.errors import InvalidField
 VALUES_MAX: Final = 10
 TEXT_CHARS_MAX: Final = 512
 USER_AGENT_CHARS_MAX: Final = 2048
-ID_NUMBER_MAX: Final = 2**53 - 1
+HASH_CHARS_MIN: Final = 32
+SHA256_CHARS: Final = 64
+NUMBER_MAX: Final = 2**53 - 1
 """Larger JSON numbers have lost digits where JavaScript wrote them."""
 
 LookupKind = Literal["mobile_number", "page_scoped_user_id", "ig_sid", "customer_id"]
@@ -32,6 +33,7 @@ class UserData(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """A customer as the caller writes it (`user_data`), plain or already hashed. Unknown fields are ignored.
 
     `em` to `external_id` are text or lists of it; `ph`, `db` and ids may be JSON numbers too, `zp` may not: a number loses its leading zeros.
+    `instagram_business_account_id` is the name of `ig_account_id` in Meta's guide, which Meta itself does not take.
     `mobile_number` and `customer_id` (with `page_scoped_user_id` and `ig_sid`) look up the conversation and are not sent.
     """
 
@@ -60,6 +62,7 @@ class UserData(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     page_id: Id = UNSET
     page_scoped_user_id: Id = UNSET
     ig_account_id: Id = UNSET
+    instagram_business_account_id: Id = UNSET
     ig_sid: Id = UNSET
     mobile_number: str | int | UnsetType = UNSET
     customer_id: Id = UNSET
@@ -96,21 +99,12 @@ _SHA256 = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
 _BUILDERS = re.compile(r"([0-9A-Fa-f]{64})(\.(?:AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}))", re.ASCII)
 """Meta's parameter builder says in a suffix who hashed the value; it goes to Meta as it is."""
 _HALF_HASHED = re.compile(
-    r"(?:0x|(?:sha-?\d+|md5)[:=$ -]*)?[0-9a-f]{32,}|[A-Za-z0-9+/_-]{43}=", re.IGNORECASE | re.ASCII
+    r"(?:0x|(?:sha-?\d+|md5)[:=$ -]*)?[0-9a-f]{32,}|[a-z0-9]{64}|[a-z0-9+/_-]{43}=", re.IGNORECASE | re.ASCII
 )
 _HASH_RULE: Final = (
     "must be plain, or a whole SHA-256 as 64 hexadecimal digits and nothing else: this is another or a broken hash"
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-_NOT_PUBLIC: Final = {
-    version: tuple((int(net[0]), int(net[-1])) for net in map(ipaddress.ip_network, networks.split()))
-    for version, networks in (
-        (4, "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16 224.0.0.0/3"),
-        (6, "::/127 fc00::/7 fe80::/10 ff00::/8"),
-    )
-}
-"""Addresses that no shopper has on the open net: a proxy's, or a mistake."""
 
 _WEAK: Final = (
     frozenset({"ct", "country", "st", "zp", "ge", "client_user_agent"}),
@@ -129,27 +123,27 @@ def read(given: UserData, region: str | None, path: str = "user_data") -> Identi
     """
     wire: dict[str, str | list[str]] = {}
     for field, normal in _TRAITS:
-        if (values := getattr(given, field)) is not UNSET and (hashes := _hashes(values, normal, f"{path}.{field}")):
-            wire[field] = hashes
-    if given.ph is not UNSET and (
-        hashes := _hashes(given.ph, lambda text: phone.canonical(text, region), f"{path}.ph")
-    ):
-        wire["ph"] = hashes
+        if (values := getattr(given, field)) is not UNSET:
+            wire[field] = _hashes(values, normal, path, field)
+    if given.ph is not UNSET:
+        wire["ph"] = _hashes(given.ph, lambda text: phone.canonical(text, region), path, "ph")
     if given.zp is not UNSET:
         country = None if "country" not in wire else "us" if wire["country"] == [_US] else "other"
-        if hashes := _hashes(given.zp, lambda text: traits.postcode(text, country), f"{path}.zp"):
-            wire["zp"] = hashes
-    if (text := given.client_ip_address) is not UNSET and (address := _address(text, f"{path}.client_ip_address")):
+        wire["zp"] = _hashes(given.zp, lambda text: traits.postcode(text, country), path, "zp")
+    if given.client_ip_address is not UNSET and (address := _address(given.client_ip_address, path)):
         wire["client_ip_address"] = address
     if given.client_user_agent is not UNSET:
         wire["client_user_agent"] = _user_agent(given.client_user_agent, f"{path}.client_user_agent")
     if given.fbc is not UNSET:
-        wire["fbc"] = _browser_id(given.fbc, fbc.parse, f"{path}.fbc")
+        wire["fbc"] = _faultless(given.fbc, fbc.fbc_fault, path, "fbc")
     if given.fbp is not UNSET:
-        wire["fbp"] = _browser_id(given.fbp, fbc.parse_fbp, f"{path}.fbp")
+        wire["fbp"] = _faultless(given.fbp, fbc.fbp_fault, path, "fbp")
     for field in _IDS:
         if (value := getattr(given, field)) is not UNSET:
-            wire[field] = _id(value, f"{path}.{field}")
+            wire[field] = _id(value, path, field)
+    if given.instagram_business_account_id is not UNSET:
+        field = "instagram_business_account_id"
+        wire.setdefault("ig_account_id", _id(given.instagram_business_account_id, path, field))
     return Identity(wire, tuple(_lookups(given, region, path)))
 
 
@@ -165,33 +159,41 @@ def is_enough_for_web(wire: Collection[str]) -> bool:
 
 def _lookups(given: UserData, region: str | None, path: str) -> Iterator[tuple[LookupKind, str]]:
     if given.mobile_number is not UNSET:
-        field, text = f"{path}.mobile_number", str(given.mobile_number)
+        field, text = f"{path}.mobile_number", _text(given.mobile_number, path, "mobile_number")
         if _SHA256.fullmatch(text.strip()):
             raise InvalidField(field, "must be the phone number itself, not its hash: it is hashed here")
         yield "mobile_number", mobile_key(_checked(text, lambda text: phone.canonical(text, region), field))
     for field in _LOOKUP_IDS:
         if (value := getattr(given, field)) is not UNSET:
-            yield field, _id(value, f"{path}.{field}")
+            yield field, _id(value, path, field)
 
 
-def _hashes(values: str | int | list[str] | list[str | int], normal: Callable[[str], str], field: str) -> list[str]:
-    """The hashes of one field, without repeats. An empty list says nothing."""
+def _hashes(
+    values: str | int | list[str] | list[str | int], normal: Callable[[str], str], path: str, field: str
+) -> list[str]:
+    """One field's hashes, in order and without repeats."""
     if not isinstance(values, list):
-        return [_hash(values, normal, field)]
+        if isinstance(values, str) and len(values) == SHA256_CHARS and _SHA256.fullmatch(values):
+            return [values.lower()]  # most of what callers send who hash: the long way would take twice the time
+        return [_hash(values, normal, path, field)]
     if len(values) > VALUES_MAX:
-        raise InvalidField(field, f"at most {VALUES_MAX} values")
-    return list(dict.fromkeys(_hash(value, normal, f"{field}[{index}]") for index, value in enumerate(values)))
+        raise InvalidField(f"{path}.{field}", f"at most {VALUES_MAX} values")
+    if not values:
+        raise InvalidField(f"{path}.{field}", "must not be empty")
+    hashes = (_hash(value, normal, path, f"{field}[{index}]") for index, value in enumerate(values))
+    return list(dict.fromkeys(hashes))
 
 
-def _hash(value: str | int, normal: Callable[[str], str], field: str) -> str:
-    text = str(value).strip()
-    if _SHA256.fullmatch(text):
-        return text.lower()
-    if found := _BUILDERS.fullmatch(text):
-        return found[1].lower() + found[2]
-    if normal is not traits.external_id and _HALF_HASHED.fullmatch(text):  # a shop's own ids may well look so
-        raise InvalidField(field, _HASH_RULE)
-    return _sha256(_checked(text, normal, field))
+def _hash(value: str | int, normal: Callable[[str], str], path: str, field: str) -> str:
+    text = _text(value, path, field).strip(traits.SPACES)
+    if len(text) >= HASH_CHARS_MIN:
+        if _SHA256.fullmatch(text):
+            return text.lower()
+        if found := _BUILDERS.fullmatch(text):
+            return found[1].lower() + found[2]
+        if normal is not traits.external_id and _HALF_HASHED.fullmatch(text):  # a shop's own ids may well look so
+            raise InvalidField(f"{path}.{field}", _HASH_RULE)
+    return _sha256(_checked(text, normal, f"{path}.{field}"))
 
 
 def _sha256(text: str) -> str:
@@ -215,43 +217,37 @@ def _bounded(text: str, limit: int, field: str) -> None:
         raise InvalidField(field, "must be valid Unicode, without lone surrogates")
 
 
-def _address(text: str, field: str) -> str | None:
-    """An IP address in its shortest spelling; None where it is not public."""
+def _address(text: str, path: str) -> str | None:
     try:
-        address = ipaddress.ip_address(text.strip())
-    except ValueError:
-        raise InvalidField(field, "must be one IPv4 or IPv6 address, without port") from None
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.scope_id is not None:
-            return None  # a network of its own
-        address = address.ipv4_mapped or address
-    number = int(address)
-    if any(first <= number <= last for first, last in _NOT_PUBLIC[address.version]):
-        return None
-    return str(address)
+        return traits.address(text.strip())
+    except ValueError as error:
+        raise InvalidField(f"{path}.client_ip_address", str(error)) from None
 
 
 def _user_agent(text: str, field: str) -> str:
     text = text.strip()
     _bounded(text, USER_AGENT_CHARS_MAX, field)
-    if _CONTROL.search(text):
+    if not text.isprintable() and _CONTROL.search(text):
         raise InvalidField(field, "must not hold control characters")
     return text
 
 
-def _browser_id(text: str, parse: Callable[[str], fbc.BrowserId], field: str) -> str:
-    try:
-        parse(text)
-    except ValueError as error:
-        raise InvalidField(field, str(error)) from None
+def _faultless(text: str, fault: Callable[[str], str | None], path: str, field: str) -> str:
+    if rule := fault(text):
+        raise InvalidField(f"{path}.{field}", rule)
     return text
 
 
-def _id(value: str | int, field: str) -> str:
-    if isinstance(value, int):
-        if not 0 <= value <= ID_NUMBER_MAX:
-            raise InvalidField(field, "must be written as a string: a number of this size loses digits")
-        return str(value)
-    if fault := id_fault(value):
-        raise InvalidField(field, fault)
-    return value
+def _id(value: str | int, path: str, field: str) -> str:
+    text = _text(value, path, field)
+    if rule := id_fault(text):
+        raise InvalidField(f"{path}.{field}", rule)
+    return text
+
+
+def _text(value: str | int, path: str, field: str) -> str:
+    if isinstance(value, str):
+        return value
+    if not 0 <= value <= NUMBER_MAX:
+        raise InvalidField(f"{path}.{field}", f"must be written as a string: a number is from 0 to {NUMBER_MAX}")
+    return str(value)

@@ -1,7 +1,8 @@
 """Phone numbers: one form for Meta, one key under which WhatsApp's spellings of a number meet. Pure."""
 
 import re
-from typing import Final
+from functools import cache
+from typing import Final, NamedTuple
 
 TEXT_CHARS_MAX: Final = 64
 DIGITS_MIN: Final = 7
@@ -38,15 +39,17 @@ def canonical(raw: str, region: str | None) -> str:
         raise ValueError(LENGTH_RULE)
     end = _END.search(text, start.start())
     text = text[start.start() : end.start() if end else None]
-    digits = "".join(str(int(char)) for char in text if char.isdecimal())
+    digits = "".join(filter(str.isdecimal, text))
+    if not text.isascii():
+        digits = "".join(str(int(digit)) for digit in digits)
     significant = digits.lstrip("0")
     if not DIGITS_MIN <= len(significant) <= DIGITS_MAX:
         raise ValueError(LENGTH_RULE)
-    if not text[0].isdecimal() or digits.startswith("00"):
-        if found := _international(significant):
-            return found[0]
-        raise ValueError(NUMBER_RULE)
-    return _without_plus(digits, region)
+    if text[0].isdecimal() and not digits.startswith("00"):
+        return _without_plus(digits, region)
+    if found := _international(significant):
+        return found
+    raise ValueError(NUMBER_RULE)
 
 
 def match_key(digits: str) -> str:
@@ -65,21 +68,25 @@ def match_key(digits: str) -> str:
 
 
 def _without_plus(digits: str, region: str | None) -> str:
-    national = _read(digits, region) if region else None
-    if national and national[1]:
-        return national[0]
+    national = _parsed(digits, region) if region else None
+    if national and _is_in_use(national):
+        return national
     abroad = None if digits.startswith("0") else _international(digits)
     for found in (abroad, national):
-        if found and (found[1] or len(found[0]) >= SURE_DIGITS or _NORTH_AMERICA.fullmatch(found[0])):
-            return found[0]
+        if found and (len(found) >= SURE_DIGITS or _NORTH_AMERICA.fullmatch(found) or _is_in_use(found)):
+            return found
     raise ValueError(NUMBER_RULE if region else COUNTRY_RULE)
 
 
-def _international(digits: str) -> tuple[str, bool] | None:
-    """The number, and whether its range is in use; None where its country's plan cannot hold it."""
+def _international(digits: str) -> str | None:
+    """The number without a trunk prefix, or None where its country's plan cannot hold it."""
     today = _today(digits)
-    found = _read(f"+{today}", None)
-    return (digits, found[1]) if found and found[0] == today else found
+    plan = _plan_of(today)
+    # Most numbers need no more than this: the library would find the same, a hundred times slower than a regular expression.
+    if plan and not plan.trunk.match(today, plan.code_digits) and plan.holds(today):
+        return digits
+    found = _parsed(f"+{today}", None)
+    return digits if found == today else found
 
 
 def _today(digits: str) -> str:
@@ -91,19 +98,53 @@ def _today(digits: str) -> str:
     return digits
 
 
-def _read(text: str, region: str | None) -> tuple[str, bool] | None:
+class _Plan(NamedTuple):
+    """What a country says of its numbers: their lengths and form after the country code, and the prefix of calls inside the country."""
+
+    code_digits: int
+    form: re.Pattern[str]
+    lengths: tuple[int, ...]
+    trunk: re.Pattern[str]
+
+    def holds(self, digits: str) -> bool:
+        return len(digits) - self.code_digits in self.lengths and bool(self.form.fullmatch(digits, self.code_digits))
+
+
+def _plan_of(digits: str) -> _Plan | None:
+    return next((plan for length in (1, 2, 3) if (plan := _plan(digits[:length]))), None)
+
+
+@cache
+def _plan(code: str) -> _Plan | None:
     import phonenumbers  # its tables are large, and what reads no numbers starts faster without
+
+    home = phonenumbers.region_code_for_country_code(int(code))
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(code), home)
+    if metadata is None or metadata.general_desc is None:
+        return None
+    general = metadata.general_desc
+    return _Plan(
+        len(code),
+        re.compile(general.national_number_pattern or "(?!)", re.ASCII),
+        general.possible_length,
+        re.compile(metadata.national_prefix_for_parsing or "(?!)", re.ASCII),
+    )
+
+
+def _parsed(text: str, region: str | None) -> str | None:
+    """The international digits as the library reads them, or None where no plan holds them."""
+    import phonenumbers
 
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    national = phonenumbers.national_significant_number(number)
-    home = phonenumbers.region_code_for_country_code(number.country_code or 0)
-    plan = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(number.country_code or 0, home)
-    desc = plan and plan.general_desc
-    if not desc or len(national) not in desc.possible_length:
-        return None
-    if not re.fullmatch(desc.national_number_pattern or "", national):
-        return None
-    return f"{number.country_code}{national}", phonenumbers.is_valid_number(number)
+    digits = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
+    plan = _plan_of(digits)
+    return digits if plan and plan.holds(digits) else None
+
+
+def _is_in_use(digits: str) -> bool:
+    import phonenumbers
+
+    return phonenumbers.is_valid_number(phonenumbers.parse(f"+{_today(digits)}"))

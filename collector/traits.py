@@ -1,59 +1,44 @@
-"""What identifies a person, each in the one spelling that Meta hashes. Pure.
+"""What tells one person from another, each in the one spelling that Meta matches. Pure.
 
 A function takes text without surrounding space and returns its normal form, or raises ValueError with the rule that it breaks.
 """
 
+import ipaddress
 import re
+import string
 import unicodedata
 from datetime import date
 from typing import Final
 
+from collector.places import COUNTRIES, STATES
+
+SPACES: Final = "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+"""White space as JavaScript has it: there Meta's pixel and parameter builder take it away, and both sides must hash the same bytes."""
 BIRTH_YEARS: Final = range(1900, 2100)
 
 _EMAIL = re.compile(
     r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?",
     re.ASCII,
 )
-_ASCII_MARKS: Final = dict.fromkeys(code for code in range(128) if not chr(code).isalnum())
-_ASCII_NO_LETTERS: Final = dict.fromkeys(code for code in range(128) if not chr(code).isalpha())
+_OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_PUBLIC_V4 = re.compile(
+    r"(?!(?:0|10|127|169\.254|192\.168|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])|22[4-9]|2[3-5]\d)\.)"
+    rf"{_OCTET}(?:\.{_OCTET}){{3}}",
+    re.ASCII,
+)
+_NOT_PUBLIC_V6: Final = tuple(
+    (int(net[0]), int(net[-1])) for net in map(ipaddress.IPv6Network, ("::/127", "fc00::/7", "fe80::/10", "ff00::/8"))
+)
+"""A shopper comes from none of the addresses between: they are a proxy's, or a mistake."""
+
+_SPACE: Final = dict.fromkeys(map(ord, SPACES))
+_MARKS: Final = _SPACE | dict.fromkeys(map(ord, string.punctuation))
+_NO_LETTERS: Final = dict.fromkeys(code for code in range(128) if not chr(code).isalpha())
 _DATE = re.compile(r"(\d{1,4})([-/. ])(\d{1,2})\2(\d{1,4})", re.ASCII)
-_SUBDIVISION = re.compile(r"[A-Za-z]{2}-([A-Za-z]{1,3})", re.ASCII)
+_SUBDIVISION = re.compile(r"([A-Z]{2})-([A-Z]{1,3})", re.ASCII)
 _US_POSTCODE = re.compile(r"(\d{5})(?:[- ]?\d{4})?", re.ASCII)
 _ZIP_PLUS_4 = re.compile(r"(\d{5})[- ]\d{4}", re.ASCII)
 _POSTCODE = re.compile(r"[a-z0-9]{2,16}", re.ASCII)
-
-COUNTRIES: Final = frozenset(
-    "ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bl bm bn bo bq br bs bt bv bw by bz ca cc cd cf cg ch ci "
-    "ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg eh er es et fi fj fk fm fo fr ga gb gd ge gf gg gh gi gl gm gn gp gq "
-    "gr gs gt gu gw gy hk hm hn hr ht hu id ie il im in io iq ir is it je jm jo jp ke kg kh ki km kn kp kr kw ky kz la lb lc li lk lr ls "
-    "lt lu lv ly ma mc md me mf mg mh mk ml mm mn mo mp mq mr ms mt mu mv mw mx my mz na nc ne nf ng ni nl no np nr nu nz om pa pe pf pg "
-    "ph pk pl pm pn pr ps pt pw py qa re ro rs ru rw sa sb sc sd se sg sh si sj sk sl sm sn so sr ss st sv sx sy sz tc td tf tg th tj tk "
-    "tl tm tn to tr tt tv tw tz ua ug um us uy uz va vc ve vg vi vn vu wf ws xk ye yt za zm zw".split()
-)
-"""ISO 3166-1 alpha-2, and Kosovo's provisional code."""
-
-STATES: Final = {
-    **dict(
-        zip(
-            "alabama alaska arizona arkansas california colorado connecticut delaware districtofcolumbia florida georgia hawaii idaho "
-            "illinois indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana "
-            "nebraska nevada newhampshire newjersey newmexico newyork northcarolina northdakota ohio oklahoma oregon pennsylvania "
-            "rhodeisland southcarolina southdakota tennessee texas utah vermont virginia washington westvirginia wisconsin wyoming".split(),
-            "al ak az ar ca co ct de dc fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj nm ny nc nd oh ok or pa "
-            "ri sc sd tn tx ut vt va wa wv wi wy".split(),
-            strict=True,
-        )
-    ),
-    **dict(
-        zip(
-            "alberta britishcolumbia manitoba newbrunswick newfoundlandandlabrador northwestterritories novascotia nunavut ontario "
-            "princeedwardisland quebec saskatchewan yukon".split(),
-            "ab bc mb nb nl nt ns nu on pe qc sk yt".split(),
-            strict=True,
-        )
-    ),
-}
-"""Names of the states of the USA and the provinces of Canada, without spaces: the only ones that Meta abbreviates."""
 
 
 def email(text: str) -> str:
@@ -65,21 +50,29 @@ def email(text: str) -> str:
 
 
 def name(text: str) -> str:
-    """A given or family name: lower case, without spaces and punctuation; accents and other scripts stay."""
-    return _required(_kept(text, _ASCII_MARKS, "LMN"), "must hold a letter")
+    """A given or family name: lower case, without spaces and the punctuation of ASCII; accents and other scripts stay."""
+    normal = _composed(text.lower()).translate(_MARKS)
+    if not normal:
+        raise ValueError("must hold a letter")
+    return normal
 
 
 def city(text: str) -> str:
     """A city: lower case, letters alone; accents and other scripts stay."""
-    return _required(_kept(text, _ASCII_NO_LETTERS, "LM"), "must hold a letter")
+    normal = text.lower().translate(_NO_LETTERS)
+    if not normal.isascii():
+        normal = "".join(char for char in _composed(normal) if unicodedata.category(char)[0] in "LM")
+    if not normal:
+        raise ValueError("must hold a letter")
+    return normal
 
 
 def state(text: str) -> str:
     """A state: two letters in the USA and Canada, from the full name too; others in full, letters alone. `US-CA` (ISO 3166-2) is `ca`."""
-    if found := _SUBDIVISION.fullmatch(text):
-        return found[1].lower()
+    if (found := _SUBDIVISION.fullmatch(text)) and found[1].lower() in COUNTRIES:
+        return found[2].lower()
     normal = city(text)
-    return STATES.get(normal if normal.isascii() else _unaccented(normal), normal)
+    return STATES.get(_unaccented(normal), normal)
 
 
 def postcode(text: str, country: str | None) -> str:
@@ -93,16 +86,16 @@ def postcode(text: str, country: str | None) -> str:
         return found[1]
     if country is None and (found := _ZIP_PLUS_4.fullmatch(text)):
         return found[1]
-    normal = "".join(text.lower().split()).replace("-", "")
+    normal = text.lower().translate(_SPACE).replace("-", "")
     if text.startswith("-") or not _POSTCODE.fullmatch(normal):
         raise ValueError("must be a postcode: letters, digits, spaces and dashes")
     return normal
 
 
 def country(text: str) -> str:
-    """A country's ISO 3166-1 code of two letters. Names are refused: guessing them makes Great Britain Greece."""
-    code = re.sub(r"[^a-z]", "", text.lower())
-    if code not in COUNTRIES:
+    """A country's ISO 3166-1 code of two letters, from the code or a whole English name. Parts are not guessed from: `Gr. Britain` is not Greece."""
+    code = COUNTRIES.get(_unaccented(city(text)))
+    if code is None:
         raise ValueError('must be an ISO 3166-1 code of two letters such as "br"')
     return code
 
@@ -140,27 +133,39 @@ def birthday(text: str) -> str:
         raise ValueError(rule) from None
     if born.year not in BIRTH_YEARS:
         raise ValueError(rule)
-    return f"{born:%Y%m%d}"
+    return f"{year:04}{month:02}{day:02}"
 
 
 def external_id(text: str) -> str:
     """The shop's own id of the customer: lower case, without spaces, as Meta's parameter builder has it on every channel."""
-    return "".join(text.lower().split())
+    return text.lower().translate(_SPACE)
 
 
-def _kept(text: str, dropped: dict[int, None], categories: str) -> str:
-    """Lower case without what is dropped: by table where all is ASCII, else by Unicode's categories."""
-    if text.isascii():
-        return text.lower().translate(dropped)
-    composed = unicodedata.normalize("NFC", text.lower())  # é is one character, however it was typed
-    return "".join(char for char in composed.translate(dropped) if unicodedata.category(char)[0] in categories)
+def address(text: str) -> str | None:
+    """An IP address, one of the customer's own, as it was written; None where it is not public."""
+    if _PUBLIC_V4.fullmatch(text):
+        return text
+    try:
+        if ":" not in text:
+            ipaddress.IPv4Address(text)
+            return None
+        given = ipaddress.IPv6Address(text)
+    except ValueError:
+        raise ValueError("must be one IPv4 or IPv6 address, without port") from None
+    if given.ipv4_mapped:
+        return address(str(given.ipv4_mapped))
+    number = int(given)
+    if given.scope_id is not None or any(first <= number <= last for first, last in _NOT_PUBLIC_V6):
+        return None
+    return text.lower()
+
+
+def _composed(text: str) -> str:
+    """é as one character, however it was typed."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _unaccented(text: str) -> str:
+    if text.isascii():
+        return text
     return "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
-
-
-def _required(normal: str, rule: str) -> str:
-    if not normal:
-        raise ValueError(rule)
-    return normal

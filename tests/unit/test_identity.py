@@ -8,7 +8,7 @@ import pytest
 
 from collector.errors import InvalidField
 from collector.identity import (
-    ID_NUMBER_MAX,
+    NUMBER_MAX,
     TEXT_CHARS_MAX,
     USER_AGENT_CHARS_MAX,
     VALUES_MAX,
@@ -39,7 +39,7 @@ def test_a_person_leaves_hashed_and_ids_leave_as_they_stand() -> None:
 
 
 def test_values_keep_their_order_and_lose_their_repeats() -> None:
-    wire = identity(em=["bo@example.com", HASHED.upper(), "ANA@example.com", "bo@example.com"], fn=[]).wire
+    wire = identity(em=["bo@example.com", HASHED.upper(), "ANA@example.com", "bo@example.com"]).wire
     assert wire == {"em": sha("bo@example.com", "ana@example.com")}
 
 
@@ -64,6 +64,7 @@ def test_look_up_keys_stand_in_order_and_are_not_sent() -> None:
         ({"em": "ana@example.com" * 100}, "em", f"at most {TEXT_CHARS_MAX} characters"),
         ({"em": ["ana@example.com"] * (VALUES_MAX + 1)}, "em", f"at most {VALUES_MAX} values"),
         ({"fn": ""}, "fn", "must not be empty"),
+        ({"fn": []}, "fn", "must not be empty"),
         ({"fn": " \t"}, "fn", "must not be empty"),
         ({"fn": "\ud800"}, "fn", "must be valid Unicode, without lone surrogates"),
         ({"external_id": "\udfff"}, "external_id", "must be valid Unicode, without lone surrogates"),
@@ -77,11 +78,11 @@ def test_look_up_keys_stand_in_order_and_are_not_sent() -> None:
         ({"page_id": "1\n"}, "page_id", "only printable ASCII"),
         ({"customer_id": ""}, "customer_id", "must not be empty"),
         (
-            {"ig_sid": ID_NUMBER_MAX + 1},
+            {"ig_sid": NUMBER_MAX + 1},
             "ig_sid",
-            "must be written as a string: a number of this size loses digits",
+            f"must be written as a string: a number is from 0 to {NUMBER_MAX}",
         ),
-        ({"page_id": -1}, "page_id", "must be written as a string: a number of this size loses digits"),
+        ({"page_id": -1}, "page_id", f"must be written as a string: a number is from 0 to {NUMBER_MAX}"),
     ],
 )
 def test_what_breaks_a_rule_is_named_with_the_rule(given: dict[str, Any], field: str, rule: str) -> None:
