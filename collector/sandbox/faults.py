@@ -17,7 +17,8 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One fault. Without `times` it stays until replaced; without `via` it strikes both destinations.
 
-    - `status`: an error answer; `code` and `subcode` choose Meta's words, else they follow from the status.
+    - `status`: an error answer; `code` and `subcode` choose Meta's words, else they follow from the status. `is_transient`
+      says what usually follows from the code: Graph also sends code 1 with `false`.
     - `throttle`: 400 with code 4 or 80004 (Connectly: 429), usage headers, `Retry-After` when `retry_after` is given.
     - `html500`: an HTML page, as a proxy would answer.
     - `hang`: no answer until the faults are replaced; then the request goes on, unless its sender has left.
@@ -35,6 +36,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     status: Annotated[int, msgspec.Meta(ge=200, le=599)] | None = None
     code: int | None = None
     subcode: int | None = None
+    is_transient: bool | None = None
     delay_ms: Count | None = None
     probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     times: Count | None = None

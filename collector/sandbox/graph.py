@@ -35,6 +35,7 @@ class Graph(Destination):
             ("/{target}/subscribed_apps", "subscribed_apps", nodes.subscribed_apps, ["GET", "POST", "DELETE"]),
             ("/debug_token", "debug_token", nodes.debug_token, ["GET"]),
             ("/{target}", "node", nodes.node, ["GET"]),
+            ("/{target}/", "node", nodes.node, ["GET"]),  # as Meta's Python SDK writes it
         ]
         return [
             Route(f"{_VERSION}/{{target}}/events", self.post, methods=["POST"]),
@@ -78,7 +79,9 @@ class Graph(Destination):
     def injected(self, fault: Fault) -> Refusal:
         """A fault in Meta's words; a throttle with the usage headers that go with its code."""
         if fault.kind == "status":
-            return general(fault.code, fault.subcode, fault.status or (None if fault.code else 500))
+            refusal = general(fault.code, fault.subcode, fault.status or (None if fault.code else 500))
+            transient = refusal.transient if fault.is_transient is None else fault.is_transient
+            return msgspec.structs.replace(refusal, transient=transient)
         refusal = general(fault.code or 4, fault.subcode, fault.status or 400)
         headers = {"x-app-usage": _usage(call_count=100, total_cputime=30, total_time=30)}
         if refusal.code == 17:

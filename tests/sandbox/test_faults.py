@@ -54,6 +54,12 @@ def test_transient_errors_say_so(strict_sandbox: Sandbox) -> None:
     assert "is_transient" not in strict_sandbox.graph(whatsapp()).json()["error"]
 
 
+def test_an_error_that_usually_passes_may_be_ordered_to_stay(strict_sandbox: Sandbox) -> None:
+    strict_sandbox.faults({"kind": "status", "code": 1, "subcode": 99, "is_transient": False, "times": 1})
+    error = strict_sandbox.graph(whatsapp()).json()["error"]
+    assert (error["code"], error["error_subcode"], error["is_transient"]) == (1, 99, False)
+
+
 def test_faults_strike_in_order_so_often_as_ordered(sandbox: Sandbox) -> None:
     sandbox.faults({"kind": "status", "status": 503, "times": 2}, {"kind": "html500", "times": 1})
     answers = [sandbox.graph(whatsapp(event_id=str(number))) for number in range(4)]

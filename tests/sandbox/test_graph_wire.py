@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sandbox.conftest import Sandbox
-from tests.sandbox.samples import BEARER, WABA, WHATSAPP_DATASET, whatsapp
+from tests.sandbox.samples import BEARER, NOW, WABA, WEB_DATASET, WHATSAPP_DATASET, whatsapp
 
 PATH = f"/v26.0/{WHATSAPP_DATASET}/events"
 TOKEN = {"access_token": "sandbox-token"}
@@ -50,6 +50,27 @@ def test_each_wire_form_carries_the_same_event(strict_sandbox: Sandbox, name: st
     answer = strict_sandbox.client.post(PATH, **forms()[name])
     assert answer.status_code == 200, answer.text
     assert strict_sandbox.events()[-1]["event"] == whatsapp(event_id="pão-ü-1")
+
+
+def test_the_python_sdks_bytes_are_read_as_they_stand(strict_sandbox: Sandbox) -> None:
+    """A form, in it an array, in it JSON texts: non-ASCII is escaped twice, spaces are plus signs."""
+    raw = (
+        "data=%5B%22%7B%5C%22event_name%5C%22%3A+%5C%22ViewContent%5C%22%2C+%5C%22event_time%5C%22%3A+1799999940%2C+"
+        "%5C%22event_source_url%5C%22%3A+%5C%22https%3A%2F%2Fshop.example%2Fp%3Fx%3D%5C%5Cu00f1%5C%22%2C+%5C%22event_id%5C%22%3A+"
+        "%5C%22v+1%5C%22%2C+%5C%22user_data%5C%22%3A+%7B%5C%22fbp%5C%22%3A+%5C%22fb.1.1796403881668.1116446470%5C%22%7D%2C+"
+        "%5C%22action_source%5C%22%3A+%5C%22website%5C%22%7D%22%5D"
+    )
+    headers = {"content-type": "application/x-www-form-urlencoded", "user-agent": "fbbizsdk-python-v26.0.3"}
+    path = f"/v26.0/{WEB_DATASET}/events?access_token=sandbox-token"
+    assert strict_sandbox.client.post(path, content=raw, headers=headers).json()["events_received"] == 1
+    assert strict_sandbox.events()[-1]["event"] == {
+        "event_name": "ViewContent",
+        "event_time": NOW - 60,
+        "event_source_url": "https://shop.example/p?x=ñ",
+        "event_id": "v 1",
+        "user_data": {"fbp": "fb.1.1796403881668.1116446470"},
+        "action_source": "website",
+    }
 
 
 def test_the_answer_holds_what_the_sdks_read(strict_sandbox: Sandbox) -> None:

@@ -115,6 +115,7 @@ def test_what_is_unknown_or_not_assigned_looks_the_same(sandbox: Sandbox, edge: 
 
 def test_a_node_shows_the_fields_asked_for(strict_sandbox: Sandbox) -> None:
     assert ask(strict_sandbox, WEB_DATASET).json() == {"id": WEB_DATASET, "name": "Sandbox website"}
+    assert ask(strict_sandbox, f"{WEB_DATASET}/").json() == {"id": WEB_DATASET, "name": "Sandbox website"}
     assert ask(strict_sandbox, WEB_DATASET, fields="id").json() == {"id": WEB_DATASET}
     assert ask(strict_sandbox, WEB_DATASET, fields="name").json() == {"id": WEB_DATASET, "name": "Sandbox website"}
     for asset in (WABA, PAGE, INSTAGRAM):
