@@ -17,6 +17,7 @@ from .journal import Received, RefusedRequest
 from .wire import UNREADABLE
 
 ROWS = 100
+KEYS_SHOWN = 12
 _HERE = Path(__file__).parent
 _SECURITY = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
@@ -77,6 +78,7 @@ class Page:
             "counts": self.control.counts(),
             "faults": stand.faults.ordered,
             "state": stand.state,
+            "now": stand.clock(),
             "thin": stand.thin,
         }
 
@@ -99,6 +101,7 @@ def row(entry: Received | RefusedRequest) -> dict[str, Any]:
         "currency": custom.get("currency"),
         "click": click,
         "person": person,
+        "known_by": [key for key in sorted(user) if user[key]][:KEYS_SHOWN],
         "raw": _readable(bytes(entry.event).decode()),
     }
 

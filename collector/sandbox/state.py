@@ -27,6 +27,7 @@ WEBHOOK_FIELDS = {
     PAGE: ("messages", "messaging_postbacks", "messaging_referrals"),
     INSTAGRAM: ("messages", "messaging_postbacks", "messaging_referral"),
 }
+LAST_SECOND = 253_402_300_799  # of the year 9999
 AssetKind = Literal["waba", "page", "ig"]
 
 
@@ -47,7 +48,7 @@ class Token(Entry):
     datasets: list[str] | None = None
     assets: list[str] | None = None
     expired: bool = False
-    expires_at: Annotated[int, msgspec.Meta(ge=0)] = 0
+    expires_at: Annotated[int, msgspec.Meta(ge=0, le=LAST_SECOND)] = 0
     kind: Literal["SYSTEM_USER", "USER", "PAGE"] = "SYSTEM_USER"
     app_id: str = APP
     language: Language | None = None

@@ -8,7 +8,18 @@ import pytest
 
 from collector.sandbox import page
 from tests.sandbox.conftest import Sandbox
-from tests.sandbox.samples import CLICK, PAGE_DATASET, connectly, messenger, website, whatsapp
+from tests.sandbox.samples import (
+    CLICK,
+    NOW,
+    PAGE,
+    PAGE_DATASET,
+    WABA,
+    WEB_DATASET,
+    connectly,
+    messenger,
+    website,
+    whatsapp,
+)
 
 NewSandbox = Callable[..., AbstractContextManager[Sandbox]]
 
@@ -71,6 +82,35 @@ def test_faults_on_order_and_duplicates_are_shown(sandbox: Sandbox) -> None:
     assert "duplicate, time 2" in text
     assert "1 duplicate" in text
     assert "status 503 25 % × 4 at graph" in text
+
+
+def test_a_website_event_without_click_cookie_shows_what_its_person_is_known_by(sandbox: Sandbox) -> None:
+    sandbox.graph(website(), dataset=WEB_DATASET)
+    assert f"known by client_ip_address client_user_agent em dataset {WEB_DATASET}" in shown(sandbox)
+
+
+def test_a_fault_for_one_edge_says_which(sandbox: Sandbox) -> None:
+    sandbox.faults({"kind": "throttle", "edge": "dataset", "dataset_id": PAGE})
+    assert f"throttle on dataset of {PAGE}" in shown(sandbox)
+
+
+def test_what_the_sandbox_knows_is_listed(sandbox: Sandbox) -> None:
+    last = 253_402_300_799
+    sandbox.state(
+        tokens={"old": {"expired": True}, "older": {"expires_at": NOW}, "new": {"expires_at": last}},
+        assets={"100000000000077": "page"},
+        subscriptions={WABA: None, PAGE: {"500000000000001": None, "777": ["messages", "feed"]}},
+    )
+    text = shown(sandbox)
+    for part in (
+        "old (expired)",
+        "older (expired)",
+        "new (until 9999-12-31 23:59 UTC)",
+        "Without a dataset Page 100000000000077",
+        f"Webhooks of {PAGE} to app 777 : messages, feed",
+    ):
+        assert part in text, part
+    assert f"Webhooks of {WABA}" not in text
 
 
 def test_nothing_that_was_sent_becomes_markup(sandbox: Sandbox) -> None:

@@ -191,6 +191,7 @@ def test_the_tolerance_for_the_future_can_be_changed(sandbox: Sandbox) -> None:
         {"settings": {"language": "xx"}},
         {"tokens": {"t": {"language": "xx"}}},
         {"tokens": {"t": {"expires_at": -1}}},
+        {"tokens": {"t": {"expires_at": 10**15}}},
         {"subscriptions": {"1": "messages"}},
         {"subscriptions": {"1": {"app": "messages"}}},
         {"tokens": {"added": {}}, "psids": 5},
