@@ -95,11 +95,11 @@ _IDS: Final = (
 ).split()
 _LOOKUP_IDS: Final[tuple[LookupKind, ...]] = ("page_scoped_user_id", "ig_sid", "customer_id")
 
-_SHA256 = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
-_BUILDERS = re.compile(r"([0-9A-Fa-f]{64})(\.(?:AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}))", re.ASCII)
-"""Meta's parameter builder says in a suffix who hashed the value; it goes to Meta as it is."""
+_SUFFIX = re.compile("AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}", re.ASCII)
+"""Meta's parameter builder says after a dot who hashed the value; it goes to Meta as it is."""
 _HALF_HASHED = re.compile(
-    r"(?:0x|(?:sha-?\d+|md5)[:=$ -]*)?[0-9a-f]{32,}|[a-z0-9]{64}|[a-z0-9+/_-]{43}=", re.IGNORECASE | re.ASCII
+    r"(?:0x|(?:sha-?\d+|md5)[:=$ -]*)?[0-9a-f]{32,}(?:\.[^@]*)?|[a-z0-9]{64}|[a-z0-9+/_-]{43}=",
+    re.IGNORECASE | re.ASCII,
 )
 _HASH_RULE: Final = (
     "must be plain, or a whole SHA-256 as 64 hexadecimal digits and nothing else: this is another or a broken hash"
@@ -160,7 +160,7 @@ def is_enough_for_web(wire: Collection[str]) -> bool:
 def _lookups(given: UserData, region: str | None, path: str) -> Iterator[tuple[LookupKind, str]]:
     if given.mobile_number is not UNSET:
         field, text = f"{path}.mobile_number", _text(given.mobile_number, path, "mobile_number")
-        if _SHA256.fullmatch(text.strip()):
+        if _known(text.strip()):
             raise InvalidField(field, "must be the phone number itself, not its hash: it is hashed here")
         yield "mobile_number", mobile_key(_checked(text, lambda text: phone.canonical(text, region), field))
     for field in _LOOKUP_IDS:
@@ -173,8 +173,6 @@ def _hashes(
 ) -> list[str]:
     """One field's hashes, in order and without repeats."""
     if not isinstance(values, list):
-        if isinstance(values, str) and len(values) == SHA256_CHARS and _SHA256.fullmatch(values):
-            return [values.lower()]  # most of what callers send who hash: the long way would take twice the time
         return [_hash(values, normal, path, field)]
     if len(values) > VALUES_MAX:
         raise InvalidField(f"{path}.{field}", f"at most {VALUES_MAX} values")
@@ -185,15 +183,25 @@ def _hashes(
 
 
 def _hash(value: str | int, normal: Callable[[str], str], path: str, field: str) -> str:
+    if isinstance(value, str) and len(value) == SHA256_CHARS and (known := _known(value)):
+        return known  # callers who hash send nothing else: the way below takes them twice the time
     text = _text(value, path, field).strip(traits.SPACES)
     if len(text) >= HASH_CHARS_MIN:
-        if _SHA256.fullmatch(text):
-            return text.lower()
-        if found := _BUILDERS.fullmatch(text):
-            return found[1].lower() + found[2]
+        head, dot, suffix = text.partition(".")
+        if (known := _known(head)) and (not dot or _SUFFIX.fullmatch(suffix)):
+            return known + dot + suffix
         if normal is not traits.external_id and _HALF_HASHED.fullmatch(text):  # a shop's own ids may well look so
             raise InvalidField(f"{path}.{field}", _HASH_RULE)
     return _sha256(_checked(text, normal, f"{path}.{field}"))
+
+
+def _known(text: str) -> str | None:
+    """A SHA-256 in lower case, or None: the text is none."""
+    try:
+        known = bytes.fromhex(text).hex()
+    except ValueError:
+        return None
+    return known if len(known) == len(text) == SHA256_CHARS else None  # spaces between digits are not counted
 
 
 def _sha256(text: str) -> str:

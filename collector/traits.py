@@ -21,11 +21,12 @@ _EMAIL = re.compile(
     re.ASCII,
 )
 _OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-_PUBLIC_V4 = re.compile(
+_PUBLIC = re.compile(
     r"(?!(?:0|10|127|169\.254|192\.168|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])|22[4-9]|2[3-5]\d)\.)"
-    rf"{_OCTET}(?:\.{_OCTET}){{3}}",
+    rf"{_OCTET}(?:\.{_OCTET}){{3}}|[23][0-9A-Fa-f]{{3}}(?::[0-9A-Fa-f]{{1,4}}){{7}}",
     re.ASCII,
 )
+"""Every public IPv4 address, and most IPv6 ones: whole, of the global unicast range."""
 _NOT_PUBLIC_V6: Final = tuple(
     (int(net[0]), int(net[-1])) for net in map(ipaddress.IPv6Network, ("::/127", "fc00::/7", "fe80::/10", "ff00::/8"))
 )
@@ -143,8 +144,8 @@ def external_id(text: str) -> str:
 
 def address(text: str) -> str | None:
     """An IP address, one of the customer's own, as it was written; None where it is not public."""
-    if _PUBLIC_V4.fullmatch(text):
-        return text
+    if _PUBLIC.fullmatch(text):
+        return text.lower()
     try:
         if ":" not in text:
             ipaddress.IPv4Address(text)

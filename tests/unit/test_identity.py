@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from collector.errors import InvalidField
+from collector.fbc import SHAPE_RULE, TIME_RULE
 from collector.identity import (
     NUMBER_MAX,
     TEXT_CHARS_MAX,
@@ -57,6 +58,20 @@ def test_look_up_keys_stand_in_order_and_are_not_sent() -> None:
     assert "987654321" not in str(found.lookups[0])
 
 
+def test_browser_ids_and_agent_leave_as_they_are() -> None:
+    said = {
+        "client_user_agent": "Mozilla/5.0 (\u00e9)",
+        "fbc": "fb.1.1740000000000.IwAR0_-aB",
+        "fbp": "fb.1.1740000000000.1098115397",
+    }
+    assert identity(**said).wire == said
+
+
+def test_the_guides_name_of_an_instagram_account_leaves_under_the_name_that_meta_takes() -> None:
+    assert identity(instagram_business_account_id=178).wire == {"ig_account_id": "178"}
+    assert identity(instagram_business_account_id="1", ig_account_id="2").wire == {"ig_account_id": "2"}
+
+
 @pytest.mark.parametrize(
     ("given", "field", "rule"),
     [
@@ -76,6 +91,15 @@ def test_look_up_keys_stand_in_order_and_are_not_sent() -> None:
             f"at most {USER_AGENT_CHARS_MAX} characters",
         ),
         ({"page_id": "1\n"}, "page_id", "only printable ASCII"),
+        ({"ph": 10**5000}, "ph", f"must be written as a string: a number is from 0 to {NUMBER_MAX}"),
+        (
+            {"mobile_number": HASHED},
+            "mobile_number",
+            "must be the phone number itself, not its hash: it is hashed here",
+        ),
+        ({"mobile_number": "12"}, "mobile_number", "must have 7 to 15 digits, with the country code"),
+        ({"fbc": "IwAR0abc"}, "fbc", SHAPE_RULE),
+        ({"fbp": "fb.1.1740000000.12345"}, "fbp", TIME_RULE),
         ({"customer_id": ""}, "customer_id", "must not be empty"),
         (
             {"ig_sid": NUMBER_MAX + 1},
