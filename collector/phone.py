@@ -28,10 +28,11 @@ SURE_DIGITS: Final = 12
 def canonical(raw: str, region: str | None) -> str:
     """A phone number as Meta hashes it: E.164 digits without the plus.
 
-    `+…` and `00…` are international. Other digits are read as a number of `region` (ISO 3166, two letters) where they are one, then as
-    international ones without their plus: a number of another country is safest with it. What follows a letter, `,`, `;` or `#` is an
-    extension. A country's trunk zero (`+44 (0)20`) goes; the digits that WhatsApp knows more or fewer of (see `match_key`) stay as they were
-    given. Raises ValueError with the rule: 7 to 15 digits, a country code that exists, and a number that its plan can hold.
+    `+…` and `00…` are international. Other digits are read as a number of `region` (ISO 3166, two letters in capitals), with its country code
+    or without, where such a number is in use; then as an international one without its plus: a number of another country is safest with it.
+    What follows a letter, `,`, `;` or `#` is an extension. A country's trunk zero (`+44 (0)20`) goes; the digits that WhatsApp knows more or
+    fewer of (see `match_key`) stay as they were given. Raises ValueError with the rule: 7 to 15 digits, a country code that exists, and a
+    number that its plan can hold.
     """
     text = raw.strip()
     start = _START.search(text)
