@@ -51,13 +51,17 @@ async def paced(port: int, rate: float, seconds: float, connections: int) -> dic
     return acknowledged
 
 
-async def callers(port: int, count: int, seconds: float) -> list[float]:
-    """Callers that wait for the verdict, one order after the other; gives how long each waited, in ms."""
+async def callers(port: int, count: int, seconds: float, apart_seconds: float = 0.0) -> list[float]:
+    """Callers that wait for the verdict, one order after the other; gives how long each waited, in ms.
+
+    The first calls are spread evenly over `apart_seconds`: shops do not call in step.
+    """
     took: list[float] = []
     run, end = secrets.token_hex(4), time.monotonic() + seconds
 
     async def work(which: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.sleep(apart_seconds * which / count)
         number = 0
         while (began := time.monotonic()) < end:
             number += 1

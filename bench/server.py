@@ -104,5 +104,6 @@ async def say_and_run(server: app.Server) -> None:
 
 
 if __name__ == "__main__":
+    app.hurry()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]))

@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Final, Literal
@@ -53,6 +54,7 @@ RETAIN_EVERY: Final = 240
 MINTED_AT_ONCE: Final = 256
 STOP_SECONDS: Final = 10.0
 BACKLOG: Final = 2048
+SWITCH_SECONDS: Final = 0.0005
 
 
 class Mint:
@@ -273,6 +275,11 @@ async def run(servers: Sequence[Server]) -> bool:
     return all(each.started for each in servers)
 
 
+def hurry() -> None:
+    """Let the thread that writes to SQLite wait less for the interpreter: it asks again after each statement, callers wait for its commit."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+
 def serve(settings: Settings, *, host: str, port: int, role: Role, on_unknown: OnUnknown) -> int:
     """Run until a signal asks to stop; returns the exit code. A soft stop answers who waits and settles what is in flight.
 
@@ -288,5 +295,6 @@ def serve(settings: Settings, *, host: str, port: int, role: Role, on_unknown: O
             grace_seconds = settings.wait_seconds + STOP_SECONDS  # nobody is cut who waits for a verdict
             return await run([Server(app, host, port, settings.forwarded_allow_ips, grace_seconds)])
 
+    hurry()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return 0 if runner.run(main()) else 1

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import msgspec
 
-NOISY = ("httpx", "httpcore", "asyncio", "aiosqlite")  # they tell of each success at INFO or DEBUG
+NOISY = ("httpx2", "httpcore2", "asyncio", "aiosqlite")  # they tell of each success at INFO or DEBUG
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 

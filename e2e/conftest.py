@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-import httpx
+import httpx2
 import pytest
 import trustme
 from playwright.sync_api import Browser, BrowserContext, Page, Request
@@ -68,7 +68,7 @@ class Stage:
 
     def events(self, click_id: str) -> list[dict[str, Any]]:
         """What the sandbox has of this click."""
-        told = httpx.get(f"{self.sandbox}/sandbox/events", trust_env=False).json()["events"]
+        told = httpx2.get(f"{self.sandbox}/sandbox/events", trust_env=False).json()["events"]
         return [each["event"] for each in told if each["event"]["user_data"].get("ctwa_clid") == click_id]
 
     def wait_for_events(self, click_id: str, *names: str) -> list[dict[str, Any]]:

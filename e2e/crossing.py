@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 import trustme
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -39,7 +39,7 @@ class Relay:
     """Hands requests to the collector, as the rule in a shop's web server does, and notes which clicks were acknowledged."""
 
     def __init__(self, port: int, sightings: "Sightings") -> None:
-        self._client = httpx.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False, timeout=30)
+        self._client = httpx2.AsyncClient(base_url=f"http://{HOST}:{port}", trust_env=False, timeout=30)
         self._sightings = sightings
 
     async def hand_on(self, request: Request) -> Response:
@@ -97,7 +97,7 @@ class Crossing:
 
     def views(self) -> dict[str, int]:
         """How many views of each click have arrived at the ad platform."""
-        told = httpx.get(f"{self.sandbox}/sandbox/events", trust_env=False, timeout=30).json()["events"]
+        told = httpx2.get(f"{self.sandbox}/sandbox/events", trust_env=False, timeout=30).json()["events"]
         counts: dict[str, int] = {}
         for each in told:
             click = each["event"]["user_data"].get("ctwa_clid", "")

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwright
 
 from e2e.conftest import Stage, staged
@@ -46,7 +46,7 @@ def picture(context: BrowserContext, port: int, stage: Stage, scene: Callable[[P
     """Open the developer tools, then the page, and photograph the tools."""
     page = context.new_page()
     page.goto("about:blank#seen")
-    listed = httpx.get(f"http://{HOST}:{port}/json/list", trust_env=False).json()
+    listed = httpx2.get(f"http://{HOST}:{port}/json/list", trust_env=False).json()
     [target] = [each["id"] for each in listed if each["url"] == "about:blank#seen"]
     tools = context.new_page()
     tools.set_viewport_size(SIZE)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import Any, Protocol
 
-import httpx
+import httpx2
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from tests.processes import HOST, free_port, running
@@ -97,7 +97,7 @@ def firefox(hosts: Sequence[str]) -> Iterator[Engine]:
 class _Session:
     """A session of the W3C's WebDriver protocol. It is six calls, and MiniBrowser starts each with an empty profile."""
 
-    def __init__(self, driver: httpx.Client) -> None:
+    def __init__(self, driver: httpx2.Client) -> None:
         self._driver = driver
         options = {"binary": _installed(MINI_BROWSER), "args": ["--automation"]}
         capabilities = {"acceptInsecureCerts": True, "pageLoadStrategy": "eager", "webkitgtk:browserOptions": options}
@@ -126,7 +126,7 @@ class _Session:
 
 
 class _WebKit:
-    def __init__(self, driver: httpx.Client) -> None:
+    def __init__(self, driver: httpx2.Client) -> None:
         self._driver = driver
         with self._session() as session:
             self.version = session.version
@@ -162,7 +162,7 @@ def webkit(hosts: Sequence[str]) -> Iterator[Engine]:
         )
         process.wait_for_listener(port)
         url = f"http://{HOST}:{port}"
-        yield _WebKit(stack.enter_context(httpx.Client(base_url=url, timeout=ANSWER_SECONDS, trust_env=False)))
+        yield _WebKit(stack.enter_context(httpx2.Client(base_url=url, timeout=ANSWER_SECONDS, trust_env=False)))
 
 
 @contextmanager

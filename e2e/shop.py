@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -47,7 +47,7 @@ class Shop:
     tags: dict[str, str] = field(default_factory=dict)
     script_origins: str = ""
     visits: list[Visit] = field(default_factory=list)
-    answers: list[httpx.Response] = field(default_factory=list)
+    answers: list[httpx2.Response] = field(default_factory=list)
 
     def app(self) -> Starlette:
         """Its web server."""
@@ -105,7 +105,7 @@ class Shop:
             "attribution_token": request.cookies.get("cnct", ""),
             "payload": {"currency": "USD", "value": 78.0, "order_id": order["order_id"], "num_items": 2},
         }
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
             answer = await client.post(
                 f"{self.collector_url}/external/v1/businesses/{self.business_id}/conversion_events",
                 headers={"X-API-KEY": self.api_key},

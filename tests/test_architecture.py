@@ -120,8 +120,8 @@ def test_the_project_stands_by_itself() -> None:
         ),
         (
             import_rules.strayed_libraries,
-            {"destinations/meta": "from httpx import AsyncClient"},
-            "collector.destinations.meta:1 imports httpx",
+            {"destinations/meta": "from httpx2 import AsyncClient"},
+            "collector.destinations.meta:1 imports httpx2",
         ),
         (
             import_rules.effects_in_the_middle,
@@ -151,9 +151,9 @@ def test_a_house_in_order_passes(tmp_path: Path, rule: Rule) -> None:
             "commands/serve": "from collector import app, sandbox\nimport collector.store.postgres",
             "delivery": "from collector import errors\nfrom datetime import datetime\ndef at(now: datetime) -> None: ...",
             "destinations/meta": "from collector.destinations.outbound import send",
-            "destinations/outbound": "import httpx",
+            "destinations/outbound": "import httpx2",
             "errors": "",
-            "sandbox/graph": "import httpx, starlette, random, time",
+            "sandbox/graph": "import httpx2, starlette, random, time",
             "store/sqlite": "import aiosqlite",
             "store/postgres": "import asyncpg",
         },

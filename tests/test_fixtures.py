@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 import trustme
 from starlette.applications import Starlette
@@ -66,11 +66,11 @@ def test_no_setting_of_the_developers_own_reaches_a_test(
 def test_a_process_is_ready_when_its_port_is_and_gone_when_the_block_ends(free_port: int, tmp_path: Path) -> None:
     with running(sys.executable, "-m", "http.server", str(free_port), "--bind", "127.0.0.1", cwd=tmp_path) as process:
         process.wait_for_listener(free_port)
-        assert httpx.get(f"http://127.0.0.1:{free_port}/", trust_env=False).status_code == 200
+        assert httpx2.get(f"http://127.0.0.1:{free_port}/", trust_env=False).status_code == 200
         assert process.popen.poll() is None
     assert process.popen.returncode == -9
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://127.0.0.1:{free_port}/", trust_env=False)
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"http://127.0.0.1:{free_port}/", trust_env=False)
 
 
 def test_a_process_that_ends_before_it_listens_shows_what_it_printed(free_port: int) -> None:
@@ -84,14 +84,14 @@ def test_a_process_that_ends_before_it_listens_shows_what_it_printed(free_port: 
 def test_an_application_is_served_over_http_and_https(tmp_path: Path) -> None:
     app = Starlette(routes=[Route("/", hello)])
     with serving(app) as url:
-        assert httpx.get(url, trust_env=False).text == "hello"
+        assert httpx2.get(url, trust_env=False).text == "hello"
     authority = trustme.CA()
     certificate, authority_file = tmp_path / "server.pem", tmp_path / "ca.pem"
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
     authority.cert_pem.write_to_path(authority_file)
     with serving(app, ssl_certfile=certificate) as url:
         assert url.startswith("https://")
-        with httpx.Client(verify=_trusting(authority_file), trust_env=False) as client:
+        with httpx2.Client(verify=_trusting(authority_file), trust_env=False) as client:
             assert client.get(url).text == "hello"
 
 

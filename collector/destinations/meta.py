@@ -30,7 +30,7 @@ class Meta:
     """Sends to `{graph_url}/{version}/{dataset}/events`, up to 1000 events a request; one bad event makes Graph refuse them all."""
 
     batch_max = 1000
-    requests_max = 16
+    requests_max = 32
     takes_tests = True
 
     def __init__(self, outbound: Outbound, graph_url: str, version: str, partner_agent: str) -> None:
@@ -49,6 +49,8 @@ class Meta:
     def check(self, event: Event, account: Account) -> Outcome | None:
         """What Graph refuses for certain, under the subcode that it would give."""
         website = event.channel == "website"
+        if not website and event.channel not in _ASSETS:
+            return _refused(None, "there is no such channel")
         if not account.asset_id and not website:
             return Outcome(kind="held", scope="channel", hold="channel", message=f"{event.channel} has no account set")
         if not account.dataset_id:

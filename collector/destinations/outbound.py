@@ -4,10 +4,10 @@ import asyncio
 import ipaddress
 import ssl
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 
 from collector.destinations.answer import Answer, Wire, redact
 
@@ -17,7 +17,15 @@ READ_MAX: Final = 65_536
 KEEPALIVE_SECONDS: Final = 4.0
 """Shorter than common servers keep an idle connection: a request into one that just closes is an outcome that nobody knows."""
 
-_FIRST_BYTE: Final = "send_request_headers.started"
+_NOTHING_SENT: Final = (
+    httpx2.UnsupportedProtocol,
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.InvalidURL,
+    httpx2.LocalProtocolError,
+)
+"""What goes wrong before the first byte of a request is on its way."""
 
 
 def require_tls(url: str) -> str:
@@ -48,13 +56,15 @@ class Outbound:
         self, sockets: int = 64, seconds: float = 10.0, connect_seconds: float = 3.0, authorities: str | None = None
     ) -> None:
         self.seconds = seconds
-        step = min(connect_seconds, seconds)
+        step = min(
+            connect_seconds, seconds * 0.4
+        )  # a request that runs out of its time has begun: waiting and connecting end before
         self._timeouts = {"connect": step, "pool": step, "read": seconds, "write": seconds}
-        # The transport without httpx's client around it: it knows no cookies, redirects, environment or log of URLs.
-        self._transport = httpx.AsyncHTTPTransport(
+        # The transport without its client around it: it knows no cookies, redirects, environment or log of URLs.
+        self._transport = httpx2.AsyncHTTPTransport(
             verify=ssl.create_default_context(cafile=authorities) if authorities else True,
             trust_env=False,
-            limits=httpx.Limits(
+            limits=httpx2.Limits(
                 max_connections=sockets, max_keepalive_connections=sockets, keepalive_expiry=KEEPALIVE_SECONDS
             ),
         )
@@ -73,31 +83,28 @@ class Outbound:
 
     async def post(self, wire: Wire) -> Answer:
         """Send one request. Whatever goes wrong is an answer; only cancellation is raised."""
-        sent = False
-
-        async def trace(step: str, _: dict[str, Any]) -> None:
-            nonlocal sent
-            sent = sent or step.endswith(_FIRST_BYTE)
-
         try:
-            request = httpx.Request(
+            request = httpx2.Request(
                 "POST",
                 wire.url,
                 headers=wire.headers | {"accept-encoding": "identity"},
                 content=wire.body,
-                extensions={"timeout": self._timeouts, "trace": trace},
+                extensions={"timeout": self._timeouts},
             )
             async with asyncio.timeout(self.seconds):
                 response = await self._transport.handle_async_request(request)
                 body, cut = await _read(response)
         except Exception as error:  # noqa: BLE001  # a send never raises: what is unforeseen is an unknown outcome, not a lost event
             text = redact(f"{type(error).__name__}: {error}".encode("utf-8", "replace"), wire.secrets)
-            return Answer(lost="unknown" if sent else "unavailable", error=text.decode("utf-8", "replace").rstrip(": "))
+            return Answer(
+                lost="unavailable" if isinstance(error, _NOTHING_SENT) else "unknown",
+                error=text.decode("utf-8", "replace").rstrip(": "),
+            )
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(status=response.status_code, headers=headers, body=redact(body, wire.secrets), cut=cut)
 
 
-async def _read(response: httpx.Response) -> tuple[bytes, bool]:
+async def _read(response: httpx2.Response) -> tuple[bytes, bool]:
     """The body as it comes, never decompressed, up to its limit; the second value says that it is not whole."""
     body = bytearray()
     try:
@@ -105,7 +112,7 @@ async def _read(response: httpx.Response) -> tuple[bytes, bool]:
             body += chunk
             if len(body) > READ_MAX:
                 return bytes(body[:READ_MAX]), True
-    except httpx.HTTPError:
+    except httpx2.HTTPError:
         return bytes(body), True
     finally:
         await response.aclose()

@@ -27,6 +27,12 @@ IDLE_SECONDS: Final = 1.0
 
 PROBE_EVENTS: Final = 1
 
+MANY_EVENTS: Final = 6
+"""Events a request: at so many, a lane has fewer and larger requests on their way."""
+
+FEWER: Final = 4
+"""So many times fewer."""
+
 
 class Lane:
     """Holds claimed events and starts requests. Everything but the requests themselves happens at once, on the event loop."""
@@ -97,7 +103,7 @@ class Lane:
         if self._timer is not None or not claims:
             return
         loop = asyncio.get_running_loop()
-        if self._on_way and self._destination.batch_max > 1:
+        if self._on_way * FEWER >= self._window_max and self._destination.batch_max > 1:
             self._timer = loop.call_later(self._kit.limits.linger_seconds, self.pump)
         else:  # all that is handed over in this turn of the loop still joins
             self._timer = loop.call_soon(self.pump)
@@ -118,13 +124,19 @@ class Lane:
             if account is None or mode == "stop":
                 self._shed()
                 return
-            if self._on_way >= (1 if mode == "probe" else self._window) or not self._kit.sockets.take(self):
+            if self._on_way >= (1 if mode == "probe" else self._most()) or not self._kit.sockets.take(self):
                 return
             self._sent_at = now
             self._on_way += 1
             claims = self._take(PROBE_EVENTS if mode == "probe" else self._destination.batch_max)
             batch = Batch(self._kit, self.name, self._destination, account, self.hear)
             self._spawn(self._carry(batch, claims), len(claims))
+
+    def _most(self) -> int:
+        """How many requests may be on their way. While they carry few events, nobody waits for another's answer; when they carry many, fewer
+        and larger ones cost less, and delay little."""
+        many = self._destination.batch_max > 1 and self._carried >= MANY_EVENTS * self._on_way > 0
+        return max(self._window // FEWER, self._window_first) if many else self._window
 
     def _account(self) -> Account | None:
         """The channel, if it can be used; else it is held."""

@@ -48,7 +48,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     events: int = 10_000
     sockets: int = 64
     lease_ms: int = 60_000
-    linger_seconds: float = 0.003
+    linger_seconds: float = 0.002
     poll_seconds: float = 1.0
     chores_seconds: float = 15.0
     refused_clicks: int = 10_000

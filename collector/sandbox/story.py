@@ -8,7 +8,7 @@ from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 
 PATIENCE_SECONDS = 20.0
 _POLL_SECONDS = 0.1
@@ -24,24 +24,24 @@ class Shopper:
     Names below `.localhost` lead to this machine everywhere; libraries do not know that, so the name travels in the Host header.
     """
 
-    def __init__(self, client: httpx.AsyncClient, shop_origin: str) -> None:
+    def __init__(self, client: httpx2.AsyncClient, shop_origin: str) -> None:
         self._client = client
         self._shop_origin = shop_origin
         self.cookies: dict[str, str] = {}
 
-    async def visit(self, url: str, form: dict[str, str] | None = None) -> httpx.Response:
+    async def visit(self, url: str, form: dict[str, str] | None = None) -> httpx2.Response:
         """Open a page of the shop, or post a form there; follows redirects."""
         answer = await self._send("POST" if form else "GET", url, data=form)
         while answer.is_redirect:
             answer = await self._send("GET", f"{self._shop_origin}{answer.headers['location']}")
         return answer
 
-    async def script(self, url: str, body: dict[str, Any]) -> httpx.Response:
+    async def script(self, url: str, body: dict[str, Any]) -> httpx2.Response:
         """What the snippet does on a page: a simple POST with credentials."""
         headers = {"origin": self._shop_origin, "sec-fetch-site": "same-site", "sec-fetch-mode": "cors"}
         return await self._send("POST", url, json=body, headers=headers | {"content-type": "text/plain"})
 
-    async def _send(self, method: str, url: str, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+    async def _send(self, method: str, url: str, headers: dict[str, str] | None = None, **body: Any) -> httpx2.Response:
         parts = urlsplit(url)
         here = parts._replace(netloc=f"127.0.0.1:{parts.port}").geturl()
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -59,7 +59,7 @@ async def play(campaign_link: str, collector_origin: str, business_id: str, sand
     shop = f"{landing.scheme}://{landing.netloc}"
     click = dict(pair.split("=", 1) for pair in landing.query.split("&"))["ctwa_clid"]
     edge = f"{collector_origin}/b/{business_id}"
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+    async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
         shopper = Shopper(client, shop)
         page = await shopper.visit(campaign_link)
         _must(f"{collector_origin}/cnct.js" in page.text, "the landing page carries the script tag")
@@ -108,7 +108,7 @@ async def _buy(shopper: Shopper, shop: str, product: str) -> str:
     return order_id
 
 
-async def _until(client: httpx.AsyncClient, shopper: Shopper, url: str) -> str:
+async def _until(client: httpx2.AsyncClient, shopper: Shopper, url: str) -> str:
     """What the collector answered to the shop's server, once it did."""
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 
 TIMEOUT_SECONDS = 20.0
@@ -36,14 +36,14 @@ def register(sandbox_url: str, patch: dict[str, Any]) -> list[str]:
         return []
     url = f"{sandbox_url.rstrip('/')}/sandbox/state"
     answer = _send("PUT", url, json=patch)
-    if answer.status_code != httpx.codes.OK:
+    if answer.status_code != httpx2.codes.OK:
         raise NoAnswer(f"{url} is no sandbox that takes this: {answer.status_code} {answer.text[:200]}")
     return [entry for part in patch.values() for entry in part]
 
 
-def _send(method: str, url: str, **request: Any) -> httpx.Response:
+def _send(method: str, url: str, **request: Any) -> httpx2.Response:
     try:
-        with httpx.Client(trust_env=False, timeout=TIMEOUT_SECONDS) as client:
+        with httpx2.Client(trust_env=False, timeout=TIMEOUT_SECONDS) as client:
             return client.request(method, url, **request)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise NoAnswer(f"no answer from {url}: {str(error) or type(error).__name__}") from None

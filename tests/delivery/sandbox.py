@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import httpx
+import httpx2
 
 from collector.destinations import Answer, Wire
 from collector.destinations.meta import Meta
@@ -15,7 +15,7 @@ class Sandbox:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._http = httpx.AsyncClient(base_url=url, trust_env=False, timeout=30)
+        self._http = httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30)
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -8,7 +8,7 @@ from collector.delivery import NAMING_SUBCODES, PACES, REFUSALS_ALIKE_MAX, Kind,
 from collector.destinations.answer import WORDS_MAX
 from collector.destinations.connectly import Connectly
 from collector.destinations.meta import Meta
-from collector.lane import Limits
+from collector.lane import FEWER, Limits
 from collector.lane.batch import SETTLED_AT_ONCE
 from collector.replay import WHY
 from collector.verdict import WAITERS_MAX
@@ -45,7 +45,7 @@ def test_every_limit_is_as_told() -> None:
         f"| {limits.lane_events}; {limits.claimed_events} |",
         f"| {limits.events:,} |",
         f"| {limits.sockets} | `Limits.sockets`",
-        f"| Meta {Meta.requests_max}, Connectly {Connectly.requests_max};",
+        f"| Meta {Meta.requests_max} ({Meta.requests_max // FEWER} while they carry many events), Connectly {Connectly.requests_max};",
         f"| Meta {Meta.batch_max}, Connectly {Connectly.batch_max} |",
         f"| {limits.lease_ms // 1000} s | `Limits.lease_ms`",
         f"| {limits.linger_seconds * 1000:g} ms |",

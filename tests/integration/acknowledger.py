@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 CALLERS = 8
 
@@ -23,7 +23,7 @@ class Acknowledger:
     def __init__(self, url: str, key: str, kept: Path, order: dict[str, Any]) -> None:
         self._url = url
         self._order = order
-        self._client = httpx.Client(headers={"X-API-KEY": key}, trust_env=False, timeout=10)
+        self._client = httpx2.Client(headers={"X-API-KEY": key}, trust_env=False, timeout=10)
         self._list = kept.open("a")
         self._turn = threading.Lock()
         self._pause = threading.Event()
@@ -52,7 +52,7 @@ class Acknowledger:
     def _acknowledged(self, body: dict[str, Any], headers: dict[str, str]) -> bool:
         try:
             answer = self._client.post(self._url, json=body, headers=headers)
-        except httpx.TransportError:  # the process is gone, or went in the middle
+        except httpx2.TransportError:  # the process is gone, or went in the middle
             return False
         if answer.status_code not in (200, 202, 503):
             raise AssertionError(f"{answer.status_code}: {answer.text}")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.integration.house import eventually
 from tests.integration.shop import Shop
@@ -14,7 +14,7 @@ WEBSITE_DATASET = "200000000000004"
 EMAIL_HASH = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"
 
 
-def post(shop: Shop, *events: dict[str, Any], **call: Any) -> httpx.Response:
+def post(shop: Shop, *events: dict[str, Any], **call: Any) -> httpx2.Response:
     return shop.client.post(
         f"/v1/businesses/{shop.business_id}/events",
         json={"events": list(events), **call},

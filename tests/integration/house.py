@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 
 from collector import attribution
 from collector.attribution import Attribution, Click
@@ -72,7 +72,7 @@ class House:
             "COLLECTOR_LOG_LEVEL": "debug",
             **{f"COLLECTOR_{name.upper()}": value for name, value in settings.items()},
         }
-        self.client = httpx.Client(base_url=self.url, trust_env=False, timeout=25)
+        self.client = httpx2.Client(base_url=self.url, trust_env=False, timeout=25)
         self.secrets: set[str] = set()
         self._stack = ExitStack()
         self._outputs: list[str] = []

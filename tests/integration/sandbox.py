@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import httpx
+import httpx2
 
 Json = dict[str, Any]
 
@@ -12,7 +12,7 @@ class Sandbox:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._client = httpx.Client(base_url=url, trust_env=False, timeout=30)
+        self._client = httpx2.Client(base_url=url, trust_env=False, timeout=30)
         self._faulty = False
 
     def events(self, target: str, at_least: int = 0) -> list[Json]:

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 
 from collector.attribution import Click
 from tests.integration.sandbox import Json, Sandbox
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 class Shop:
     """A merchant with a dataset of its own. `dataset` is its business at Connectly where it sends there."""
 
-    client: httpx.Client
+    client: httpx2.Client
     sandbox: Sandbox
     host: str
     waba: str
@@ -77,7 +77,7 @@ class Shop:
         whole = self.order(order_id)
         return {"event_name": "Purchase", "payload": whole["payload"], **pointer}
 
-    def post(self, body: Json | bytes, key: str | None = None, path: str = "", **headers: str) -> httpx.Response:
+    def post(self, body: Json | bytes, key: str | None = None, path: str = "", **headers: str) -> httpx2.Response:
         """Report; header names are written with underscores. An empty `key` is left out."""
         sent = {"X-API-KEY": self.key if key is None else key, "Content-Type": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -85,13 +85,13 @@ class Shop:
         content: Json = {"content": body} if isinstance(body, bytes) else {"json": body}
         return self.client.post(path or self.path, headers=raw, **content)
 
-    def link(self, kind: str, id: str, **click: Any) -> httpx.Response:
+    def link(self, kind: str, id: str, **click: Any) -> httpx2.Response:
         """Tie an id to a click, from the server."""
         return self._keyed("POST", "links", json={"kind": kind, "id": id, **click})
 
     # -- what its pages do
 
-    def page(self, name: str, body: Json | bytes, site: str = "same-site", **headers: str) -> httpx.Response:
+    def page(self, name: str, body: Json | bytes, site: str = "same-site", **headers: str) -> httpx2.Response:
         """A post of the snippet, with this browser's cookies, which the answer may change; an empty header is left out."""
         sent = {"Origin": self.origin, "Sec-Fetch-Site": site, "Sec-Fetch-Mode": "cors", "Content-Type": "text/plain"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -108,7 +108,7 @@ class Shop:
         self.client.cookies.clear()  # this browser is played here
         return answer
 
-    def land(self, click: Click | None = None, **more: Any) -> httpx.Response:
+    def land(self, click: Click | None = None, **more: Any) -> httpx2.Response:
         """Arrive from a campaign link."""
         return self.page("landing", {"query": query(click or self.click), **more})
 
@@ -139,11 +139,11 @@ class Shop:
         told: Json = self._keyed("GET", f"events/{id}").raise_for_status().json()
         return told
 
-    def whole_life(self, answer: httpx.Response) -> Json:
+    def whole_life(self, answer: httpx2.Response) -> Json:
         """All that is told about the event of an answer."""
         return self.tale(answer.headers["X-Event-Id"])
 
-    def life(self, answer: httpx.Response) -> Life:
+    def life(self, answer: httpx2.Response) -> Life:
         """What became of the event of an answer."""
         (delivery,) = self.whole_life(answer)["deliveries"]
         attempts = delivery["attempts"]
@@ -165,7 +165,7 @@ class Shop:
         place = "business_id" if "-" in self.dataset else "dataset_id"
         self.sandbox.faults({"kind": kind, place: self.dataset, **more})
 
-    def _keyed(self, method: str, name: str, **more: Any) -> httpx.Response:
+    def _keyed(self, method: str, name: str, **more: Any) -> httpx2.Response:
         return self.client.request(
             method, f"/v1/businesses/{self.business_id}/{name}", headers={"X-API-KEY": self.key}, **more
         )
@@ -177,7 +177,7 @@ def query(click: Click) -> str:
     return "?" + "&".join(pairs)
 
 
-def told(answer: httpx.Response) -> dict[str, str]:
+def told(answer: httpx2.Response) -> dict[str, str]:
     """The headers that tell what became of a call, without the event's own id."""
     assert "X-Event-Id" not in answer.headers or len(answer.headers["X-Event-Id"]) == 32
     return {name: answer.headers[name] for name in TOLD if name in answer.headers}

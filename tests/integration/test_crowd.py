@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
+import httpx2
 import pytest
 
 from tests.integration.house import House, eventually
@@ -27,7 +27,7 @@ class Crowd:
         self._token = token
         self._seed = seed
 
-    def call(self, number: int) -> httpx.Response:
+    def call(self, number: int) -> httpx2.Response:
         """One call about one of the orders."""
         shop, draw = self._shop, random.Random(self._seed * CALLS + number)
         order_id = f"ORD-{draw.randrange(ORDERS)}"

@@ -1,6 +1,6 @@
 """What became of every call and event: lists, pages of them, and the life of one; each shop sees its own."""
 
-import httpx
+import httpx2
 import pytest
 
 from collector.attribution import Click
@@ -8,7 +8,7 @@ from tests.integration.house import House, new_click
 from tests.integration.shop import Shop
 
 
-def ask(shop: Shop, name: str, key: str | None = None, **params: str) -> httpx.Response:
+def ask(shop: Shop, name: str, key: str | None = None, **params: str) -> httpx2.Response:
     headers = {"X-API-KEY": shop.key if key is None else key}
     return shop.client.get(f"/v1/businesses/{shop.business_id}/{name}", headers=headers, params=params)
 

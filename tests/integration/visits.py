@@ -4,7 +4,7 @@ import sqlite3
 import time
 from contextlib import closing
 
-import httpx
+import httpx2
 
 from collector import attribution
 from tests.integration.house import House
@@ -25,7 +25,7 @@ def landings(house: House, shop: Shop) -> list[tuple[str, int, str]]:
         return [tuple(row) for row in rows]
 
 
-def cookies(answer: httpx.Response) -> dict[str, tuple[str, set[str]]]:
+def cookies(answer: httpx2.Response) -> dict[str, tuple[str, set[str]]]:
     """Each cookie that is set: its value, and its attributes."""
     found = {}
     for line in answer.headers.get_list("set-cookie"):
@@ -35,7 +35,7 @@ def cookies(answer: httpx.Response) -> dict[str, tuple[str, set[str]]]:
     return found
 
 
-def reason(answer: httpx.Response) -> str | None:
+def reason(answer: httpx2.Response) -> str | None:
     return told(answer).get("X-Collector-Reason")
 
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from collector.sandbox import create_sandbox
@@ -18,15 +18,15 @@ from tests.sandbox.shopping import Collector, Visitor, open_shop
 class Sandbox:
     """A running sandbox, seen from outside."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx2.Client) -> None:
         self.client = client
         self.url = str(client.base_url)
 
-    def graph(self, *events: Any, dataset: str = WHATSAPP_DATASET, **rest: Any) -> httpx.Response:
+    def graph(self, *events: Any, dataset: str = WHATSAPP_DATASET, **rest: Any) -> httpx2.Response:
         """Sends events to a dataset, as a collector would."""
         return self.client.post(f"/v25.0/{dataset}/events", json={"data": list(events), **rest}, headers=BEARER)
 
-    def connectly(self, body: Any, business: str = BUSINESS, headers: dict[str, str] | None = None) -> httpx.Response:
+    def connectly(self, body: Any, business: str = BUSINESS, headers: dict[str, str] | None = None) -> httpx2.Response:
         """Sends one conversion to Connectly."""
         path = f"/external/v1/businesses/{business}/conversion_events"
         return self.client.post(path, json=body, headers=KEY if headers is None else headers)
@@ -45,11 +45,11 @@ class Sandbox:
         """The counts."""
         return self._get("summary")
 
-    def state(self, **patch: Any) -> httpx.Response:
+    def state(self, **patch: Any) -> httpx2.Response:
         """Merges a patch into the state."""
         return self.client.put("/sandbox/state", json=patch)
 
-    def faults(self, *faults: Json) -> httpx.Response:
+    def faults(self, *faults: Json) -> httpx2.Response:
         """Orders faults, in place of the earlier ones."""
         return self.client.put("/sandbox/faults", json={"faults": list(faults)})
 
@@ -71,7 +71,7 @@ def running_sandbox(**options: Any) -> Iterator[Sandbox]:
     """A sandbox of its own whose clock stands still at NOW."""
     with (
         serving(create_sandbox(clock=lambda: NOW, **options)) as url,
-        httpx.Client(base_url=url, trust_env=False, timeout=10) as client,
+        httpx2.Client(base_url=url, trust_env=False, timeout=10) as client,
     ):
         yield Sandbox(client)
 

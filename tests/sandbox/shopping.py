@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-import httpx
+import httpx2
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -40,10 +40,10 @@ class Collector:
 class Visitor:
     """A browser without scripts."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx2.Client) -> None:
         self.client = client
 
-    def add(self, sku: str, quantity: str = "1", **more: str) -> httpx.Response:
+    def add(self, sku: str, quantity: str = "1", **more: str) -> httpx2.Response:
         return self.client.post("/cart", data={"sku": sku, "quantity": quantity, **more})
 
     def pay(self, **form: str) -> str:
@@ -77,7 +77,7 @@ def open_shop(collector: Collector | None = None, serves_script: bool = False, *
         settings = ShopSettings("https://shop.example", origin, internal, BUSINESS, "shop-key", **options)
         with (
             serving(create_shop(settings)) as shop,
-            httpx.Client(base_url=shop, trust_env=False, follow_redirects=True) as client,
+            httpx2.Client(base_url=shop, trust_env=False, follow_redirects=True) as client,
         ):
             yield Visitor(client)
 

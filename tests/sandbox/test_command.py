@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 
-import httpx
+import httpx2
 
 from tests.processes import collector
 from tests.sandbox.conftest import Sandbox, arrived
@@ -16,7 +16,7 @@ def test_it_serves_and_says_where(free_port: int) -> None:
     with collector("sandbox", "--port", str(free_port), "--any-click", "--json", listens_on=free_port) as process:
         url = f"http://127.0.0.1:{free_port}"
         assert json.loads(process.output)["url"] == url
-        with httpx.Client(base_url=url, trust_env=False) as client:
+        with httpx2.Client(base_url=url, trust_env=False) as client:
             user = whatsapp()["user_data"] | {"ctwa_clid": "INVENTED"}
             answer = Sandbox(client).graph(whatsapp(user_data=user, event_time=int(time.time())))
         assert answer.status_code == 200
@@ -25,7 +25,7 @@ def test_it_serves_and_says_where(free_port: int) -> None:
 def test_it_stops_when_told_although_requests_hang(free_port: int) -> None:
     with (
         collector("sandbox", "--port", str(free_port), listens_on=free_port) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{free_port}", trust_env=False) as client,
+        httpx2.Client(base_url=f"http://127.0.0.1:{free_port}", trust_env=False) as client,
         socket.create_connection(("127.0.0.1", free_port)) as hung,
     ):
         Sandbox(client).faults({"kind": "hang"})

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from time import monotonic
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.sandbox.conftest import Sandbox, arrived
@@ -17,7 +17,7 @@ from tests.sandbox.samples import BEARER, BUSINESS, PAGE_DATASET, WABA, WHATSAPP
 NewSandbox = Callable[..., AbstractContextManager[Sandbox]]
 
 
-def outcome(answer: httpx.Response) -> tuple[int, int | None, int | None]:
+def outcome(answer: httpx2.Response) -> tuple[int, int | None, int | None]:
     error = answer.json().get("error", {})
     return answer.status_code, error.get("code"), error.get("error_subcode")
 
@@ -146,18 +146,18 @@ def test_messages_warn_and_accept(sandbox: Sandbox) -> None:
 
 def test_reset_after_accept_counts_the_event_and_resets_the_connection(sandbox: Sandbox) -> None:
     sandbox.faults({"kind": "reset_after_accept", "times": 1})
-    with pytest.raises(httpx.TransportError) as raised:
+    with pytest.raises(httpx2.TransportError) as raised:
         sandbox.graph(whatsapp())
-    assert isinstance(raised.value, httpx.ReadError), "a reset, not an orderly end"
+    assert isinstance(raised.value, httpx2.ReadError), "a reset, not an orderly end"
     assert [event["event"]["event_id"] for event in sandbox.events()] == ["ORDER-1"]
     assert sandbox.requests()[-1]["status"] is None
 
 
 def test_reset_after_accept_leaves_other_connections_alone(sandbox: Sandbox) -> None:
     sandbox.faults({"kind": "reset_after_accept", "times": 1})
-    with httpx.Client(base_url=sandbox.url, trust_env=False) as other:
+    with httpx2.Client(base_url=sandbox.url, trust_env=False) as other:
         assert other.get("/sandbox/summary").status_code == 200
-        with pytest.raises(httpx.TransportError):
+        with pytest.raises(httpx2.TransportError):
             sandbox.graph(whatsapp())
         assert other.get("/sandbox/summary").json()["events"] == 1
 
@@ -186,7 +186,7 @@ def test_a_hung_request_whose_sender_left_never_counts(sandbox: Sandbox) -> None
     sandbox.faults({"kind": "hang"})
     body = json.dumps({"data": [whatsapp()]}).encode()
     head = f"POST /v25.0/{WHATSAPP_DATASET}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sandbox-token\r\n"
-    url = httpx.URL(sandbox.url)
+    url = httpx2.URL(sandbox.url)
     with socket.create_connection((url.host, url.port or 80)) as leaver:
         leaver.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         arrived(sandbox, 1)
@@ -233,7 +233,7 @@ def test_an_order_nobody_understands_is_refused_and_changes_nothing(strict_sandb
     assert len(strict_sandbox.client.get("/sandbox/faults").json()["faults"]) == 1
 
 
-def send_alone(sandbox: Sandbox, event_id: str) -> httpx.Response:
+def send_alone(sandbox: Sandbox, event_id: str) -> httpx2.Response:
     """Sends over a connection of its own."""
-    with httpx.Client(base_url=sandbox.url, trust_env=False, timeout=10) as client:
+    with httpx2.Client(base_url=sandbox.url, trust_env=False, timeout=10) as client:
         return Sandbox(client).graph(whatsapp(event_id=event_id))

@@ -21,7 +21,7 @@ def spaced(event: Any) -> str:
 
 
 def forms() -> dict[str, dict[str, Any]]:
-    """The same event in each wire form, as arguments to httpx."""
+    """The same event in each wire form, as arguments to httpx2."""
     event = whatsapp(event_id="pão-ü-1")
     nulls: dict[str, Any] = dict.fromkeys(("id", "namespace_id", "upload_id", "upload_tag", "upload_source"))
     multipart = {"data": (None, spaced([event])), "access_token": (None, "sandbox-token")}

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 
-import httpx
+import httpx2
 import pytest
 
 from collector.sandbox import journal
@@ -76,7 +76,7 @@ def test_a_choice_nobody_understands_is_refused(strict_sandbox: Sandbox, query: 
 
 
 def test_a_reader_can_wait_for_events(sandbox: Sandbox) -> None:
-    address = httpx.URL(sandbox.url)
+    address = httpx2.URL(sandbox.url)
     reader = http.client.HTTPConnection(address.host, address.port, timeout=20)
     reader.connect()
     reader.request("GET", "/sandbox/events?wait_ms=10000&at_least=2")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.sandbox.conftest import Sandbox
@@ -26,11 +26,13 @@ APP = "500000000000001"
 OWNED = [(WABA, WHATSAPP_DATASET), (PAGE, PAGE_DATASET), (INSTAGRAM, INSTAGRAM_DATASET)]
 
 
-def ask(sandbox: Sandbox, path: str, token: str = "sandbox-token", method: str = "GET", **query: str) -> httpx.Response:
+def ask(
+    sandbox: Sandbox, path: str, token: str = "sandbox-token", method: str = "GET", **query: str
+) -> httpx2.Response:
     return sandbox.client.request(method, f"/v25.0/{path}", params=query, headers={"Authorization": f"Bearer {token}"})
 
 
-def refusal(answer: httpx.Response) -> tuple[int, int, int | None]:
+def refusal(answer: httpx2.Response) -> tuple[int, int, int | None]:
     error = answer.json()["error"]
     return answer.status_code, error["code"], error.get("error_subcode")
 

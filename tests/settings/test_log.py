@@ -116,8 +116,8 @@ def test_uvicorn_speaks_json_and_has_no_access_log(stream: io.StringIO) -> None:
 
 
 def test_the_sender_writes_no_line_per_request(stream: io.StringIO) -> None:
-    logging.getLogger("httpx").info("HTTP Request: POST https://graph.facebook.com")
-    logging.getLogger("httpcore.connection").debug("connect")
+    logging.getLogger("httpx2").info("HTTP Request: POST https://graph.facebook.com")
+    logging.getLogger("httpcore2.connection").debug("connect")
     logging.getLogger("aiosqlite").debug("executing")
     assert stream.getvalue() == ""
 

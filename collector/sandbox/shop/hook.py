@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import httpx
+import httpx2
 import msgspec
 
 from .cart import Line
@@ -55,7 +55,7 @@ class Hook:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Hook":
-        self._client = httpx.AsyncClient(
+        self._client = httpx2.AsyncClient(
             base_url=self.settings.collector_internal_url,
             headers={"X-API-KEY": self.settings.api_key, "Content-Type": "application/json"},
             timeout=self.settings.timeout_seconds,
@@ -93,7 +93,7 @@ class Hook:
     async def _try(self, content: bytes) -> Attempt:
         try:
             answer = await self._client.post(self.path, content=content)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             return Attempt(error=f"{type(error).__name__}: {error}".rstrip(": "))
         headers = {name: answer.headers[name] for name in _SHOWN if name in answer.headers}
         return Attempt(answer.status_code, headers, answer.text)
