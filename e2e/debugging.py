@@ -29,8 +29,9 @@ def right(page: Page, stage: Stage) -> None:
 
 def wrong_origin(page: Page, stage: Stage) -> None:
     """The tag on a host that the business does not list."""
-    page.goto(stage.url("/product/moka", host="outlet.merchant.example", cnct_debug="1", **campaign(CLICK)))
-    page.wait_for_function("Object.keys(localStorage).length")
+    with page.expect_response("**/landing"):
+        page.goto(stage.url("/product/moka", host="outlet.merchant.example", cnct_debug="1", **campaign(CLICK)))
+    page.wait_for_function("!Object.keys(localStorage).length")
 
 
 def wrong_tag(page: Page, stage: Stage) -> None:

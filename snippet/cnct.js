@@ -15,7 +15,8 @@ try { (() => {
   const stub = window.cnct || 0;
   if (stub.version) return; // the tag stands on the page twice
 
-  const log = location.href.match('cnct_debug=1') ? console.log : () => {};
+  const { href } = location; // before a router takes the fragment away
+  const log = href.match('cnct_debug=1') ? console.log : () => {};
   // Each way in from the page (call, event, timer, answer) goes through here.
   const guard = work => (...words) => { try { return work(...words); } catch (error) { log(error); } };
 
@@ -46,16 +47,16 @@ try { (() => {
   // ---- product: what the page shows
 
   const detect = () => {
-    for (const { dataset } of find('[data-cnct-product]')) return product(dataset.cnctProduct, dataset.cnctValue, dataset.cnctCurrency);
+    for (const { dataset } of find('[data-cnct-product]')) if (dataset.cnctProduct) return product(dataset.cnctProduct, dataset.cnctValue, dataset.cnctCurrency);
 
     // The list grows while we walk it: breadth first, and only where a page's own product may stand.
-    const nodes = [].concat(...find('[type$="ld+json"]').map(guard(block => JSON.parse(block.innerHTML))));
+    const nodes = find('[type$="ld+json"]').flatMap(guard(block => JSON.parse(block.innerHTML)));
     for (const node of nodes) if (node) {
       const type = /\bProduct(Group)?\b/.exec(node['@type']);
       const grab = pattern => (JSON.stringify(node).match(pattern) || 0)[1]; // offers nest in many ways
       if (type) return product(
         node.sku || node.productGroupID || node.productID,
-        grab(/"(?:p|lowP)rice":"?([\d.]+)/),
+        grab(/"(?:p|lowP)rice":"?([\d.]+)(?:[}"]|,")/), // 1,299.00 is no number
         grab(/"priceCurrency":"([A-Z]{3})"/),
         type[1] && 'product_group'
       );
@@ -63,14 +64,15 @@ try { (() => {
     }
 
     const id = meta('retailer_item_id');
-    return id && product(id, meta('price:amount'), meta('price:currency'));
+    if (id) return product(id, meta('price:amount'), meta('price:currency'));
   };
   const find = selector => [...document.querySelectorAll(selector)];
+  // The collector refuses a value without its currency, and with it the view.
   const product = (id, price, currency, type) => ({
     content_ids: id && [`${id}`],
     content_type: type || 'product',
-    value: +price || undefined,
-    currency,
+    value: currency && +price || undefined,
+    currency: currency || undefined,
   });
   const meta = name => (find(`[property$="${name}"]`)[0] || 0).content;
 
@@ -78,14 +80,13 @@ try { (() => {
 
   const consent = () => navigator.globalPrivacyControl ? 'denied' : settings.consent;
   // Undecided visitors are waited for; a collector that hangs is not, see look.
-  const tellRef = () => consent() != 'pending' && waiting.splice(0).map(callback => guard(callback)(hasContext() && (ref || cookie('_ref')) || null));
+  const tellRef = () => consent() != 'pending' && waiting.splice(0).map(tell => tell(hasContext() && (ref || cookie('_ref')) || null));
   const hasContext = () => consent() != 'denied' && (ref || landing || cookie('_ref') || items()[0]);
-  const cookie = suffix => (document.cookie.match(`(^|; )${settings.cookie + suffix}=([^;]+)`) || 0)[2];
+  const cookie = guard(suffix => (document.cookie.match(`(^|; )${settings.cookie + suffix}=([^;]+)`) || 0)[2]);
   // A collector on another site cannot set cookies here, so we write down what it answers.
   const setCookies = (ref, token, seconds) => {
-    settings.site == 'foreign' && [`_ref=${ref}`, `=${token}`].map(pair => {
+    if (settings.site == 'foreign') for (const pair of [`_ref=${ref}`, `=${token}`])
       document.cookie = `${settings.cookie + pair};path=/;secure;samesite=lax;max-age=${seconds}`;
-    });
   };
 
   // ---- outbox: a storage key for each item, so that tabs never overwrite each other
@@ -95,18 +96,18 @@ try { (() => {
   // Where storage is blocked or full, an object stands in for it as long as the page lives.
   const stores = [guard(() => localStorage)() || {}, guard(() => sessionStorage)() || {}];
   // Oldest first. Events older than 7 days are of no use to Meta.
-  const items = () => [].concat(...stores.map(Object.entries)).filter(([key]) =>
-    key.match('cnct_box:') && (Date.now() - key.split(':')[1] < 6048e5 || void drop(key))).sort();
+  const items = () => stores.flatMap(store => Object.keys(store).filter(key =>
+    key.match('cnct_box:') && (Date.now() - key.split(':')[1] < 6048e5 || void drop(key))).map(key => [key, store[key]])).sort();
 
   const post = (key, path, body) => {
     const url = new URL(path, settings.collector);
     const text = JSON.stringify(Object.assign({ consent: consent(), token: cookie('') }, body));
     const settle = guard((response, answer = {}) => {
       const { status } = response;
-      log(text, status ? status + ' ' + response.headers.get('x-collector-reason') : `${response}`);
       if (answer.ref && hasContext()) setCookies(ref = answer.ref, answer.token, answer.max_age);
+      log(text, status || '' + response, status && response.headers.get('x-collector-reason'), cookie('_ref'));
       if (/429|^5/.test(status || 5)) busy[key] = 0; // no answer counts as 5xx
-      else drop(key), flush();
+      else drop(key), start({}); // flushes; and where consent was denied meanwhile, has the answer's cookies erased
       tellRef();
     });
     busy[key] = 1;
@@ -123,10 +124,9 @@ try { (() => {
     // A landing sorts before whatever happened in its own millisecond.
     const key = 'cnct_box:' + (body.at_ms - 1 || Date.now()) + ':' + Math.random();
     const text = JSON.stringify([`b/${settings.business}/${path}`, body]);
-    const list = items();
-    const index = +(consent() == 'pending');
+    const index = consent() == 'pending' ? 1 : 0;
     // A view that is too large must not cost the landing that it came with.
-    if (!hasContext() || list[19] || (list + text)[16e3]) return body.view ? add(path, body, delete body.view) : log('not sent', text);
+    if (!hasContext() || items()[19] && !body.at_ms || (items() + text)[16e3]) return body.view ? add(path, body, delete body.view) : log('not sent', text);
     try {
       stores[index][key] = text;
     } catch (error) {
@@ -136,7 +136,7 @@ try { (() => {
   };
 
   const flush = () => {
-    if (hasContext() && consent() != 'pending') for (const [key, text] of items()) {
+    if (consent() != 'pending') for (const [key, text] of items()) {
       const [path, body] = JSON.parse(text);
       if (!busy[key]) post(key, path, body);
       if (body.at_ms) break; // what follows a landing needs the cookie that its answer brings
@@ -155,11 +155,11 @@ try { (() => {
     if (consent() == 'denied') {
       items().map(([key]) => drop(key));
       if (cookie('_ref') && !busy['cnct_box:']) post('cnct_box:', `b/${settings.business}/landing`, { query: '' });
-      setCookies(0, 0, 0);
+      setCookies(ref = 0, 0, 0);
     } else if (!seen) {
       seen = {};
       // A router or a late loader may have stripped the address. The browser and the inline stub remember it.
-      [(performance.getEntries()[0] || 0).name, stores[1]['cnct_box:'], location.href].map(url => {
+      [(performance.getEntries()[0] || 0).name, stores[1]['cnct_box:'], href].map(url => {
         if (IDS.test(url)) {
           const { search, hash } = new URL(url);
           landing = {
@@ -188,6 +188,7 @@ try { (() => {
   // ---- views: one for each product and page
 
   const view = (data, isAutomatic) => {
+    if (!data) return;
     const key = JSON.stringify(data.content_ids || data);
     if (page != (page = location.pathname)) seen = {};
     // Right after a soft navigation the page still shows the old product: believe it from the fourth look on.
@@ -203,9 +204,8 @@ try { (() => {
   // The document is searched in the first 3 seconds of each address only. Who still waits for the ref then is told what is known.
   const look = guard(() => {
     round = url != (url = location.href) ? 0 : round + 1;
-    if (round > 14) return tellRef();
-    const found = settings.auto != 'off' && !document.hidden && detect();
-    if (found) view(found, 1);
+    if (round > 14) tellRef();
+    else if (settings.auto != 'off' && !document.hidden) view(detect(), 1);
   });
 
   const event = (name, data) => ({
@@ -213,7 +213,7 @@ try { (() => {
     event_id: crypto.getRandomValues(new Uint32Array(4)).join('-'),
     event_time: Date.now() / 1e3 >>> 0,
     page_url: location.origin + location.pathname,
-    custom_data: data,
+    custom_data: data && JSON.parse(JSON.stringify(data)), // what cannot be sent must not hold up the landing
   });
 
   // ---- calls
@@ -229,12 +229,12 @@ try { (() => {
     view,
     track: (name, data) => add('events', event(name, data)),
     link: (kind, id) => add('links', { kind, id }),
-    ref: callback => waiting.push(callback),
+    ref: callback => waiting.push(guard(callback)),
   };
 
   // ---- and go
 
-  (stub.q || []).map(words => take(...words));
+  for (const words of stub.q || []) take(...words);
   (window.cnct = (...words) => { take(...words); start({}); }).version = 1;
   'DOMContentLoaded visibilitychange pagehide pageshow online'.split(' ').map(type => addEventListener(type, start, 1));
   log('cnct', JSON.stringify(settings), consent());

@@ -56,17 +56,22 @@ def reason(*words: str) -> Header:
     return (b"x-collector-reason", text.encode("ascii", "replace"))
 
 
+def retry_after(seconds: int) -> Header:
+    """`Retry-After`: when it may be tried again."""
+    return (b"retry-after", b"%d" % seconds)
+
+
 def error(problem: CollectorError) -> Reply:
     """The error body of the contract for a refusal, or 503 when we cannot store."""
     if isinstance(problem, Unavailable):
-        retry = (b"retry-after", b"%d" % problem.retry_after_seconds)
         code, status = STATUSES["unavailable"]
-        return json({"error": {"code": code, "status": status, "message": str(problem)}}, code).plus(retry)
+        known = {"code": code, "status": status, "message": str(problem)}
+        return json({"error": known}, code, retry_after(problem.retry_after_seconds))
     if not isinstance(problem, Refusal):
         raise problem
     reply = json({"error": body(problem)}, STATUSES[problem.code][0])
     if isinstance(problem, RateLimited):
-        reply = reply.plus((b"retry-after", b"%d" % problem.retry_after_seconds))
+        reply = reply.plus(retry_after(problem.retry_after_seconds))
     return reply
 
 

@@ -57,7 +57,10 @@ class Pages:
         self._clock = clock
 
     async def landing(self, visit: Visit) -> Reply:
-        """Sign the landing's ids, store it, set both cookies (or give the token), and take the view that came with it."""
+        """Sign the landing's ids, store it, set both cookies (or give the token), and take the view that came with it.
+
+        Over the rate the click is signed all the same: 200 where nothing is lost by it, 429 with the cookies where a view is to come again.
+        """
         given = read_landing_post(visit.body)
         business = visit.business
         if given.consent == "denied":
@@ -71,26 +74,29 @@ class Pages:
         now = self._clock()
         at = min(max(given.at_ms or now, now - LATE_MS_MAX), now)
         ref = attribution.ref(click, business.business_id, self._ref_key)
+        status, again = 200, tuple[Header, ...]()
         try:
             self._rates.check(visit.scope, business.business_id)
             first_at = await self._store(visit, given, click, ref, at)
-        except RateLimited:  # the row is shed, not the click: the first event brings it back
+        except RateLimited as full:  # the row is shed, not the click: the first event brings it back
             first_at, notes = at, (*notes, "landing-shed")
+            if given.view is not None:  # nothing else brings the view back: the page keeps what is answered with 429
+                status, again = 429, (answer.retry_after(full.retry_after_seconds),)
         found = Attribution(click, first_at // SECOND)
         left = found.first_at_seconds + attribution.AGE_SECONDS_MAX - now // SECOND
         if left <= 0:
             return answer.json({}, 200, reason(*notes, "click-expired"))
-        if given.view is not None and "landing-shed" not in notes:
+        if given.view is not None and status == 200:
             notes += await self._view(visit, given.view, found)
         newer = visit.cookie is not None and visit.cookie.first_at_seconds > at // SECOND
         if newer:  # a landing that was kept back and comes late must not win over the visitor's last click
-            return answer.json({}, 200, reason(*notes, "newer-click-known"))
+            return answer.json({}, status, reason(*notes, "newer-click-known"), *again)
         token = attribution.sign(found, business.business_id, self._keys)
-        headers = (reason(*notes),) if notes else ()
+        headers = ((reason(*notes),) if notes else ()) + again
         if visit.same_site:
             set_cookies = cookies(business, visit.origin, token, ref, left)
-            return answer.json({"ref": ref, "max_age": left}, 200, *headers, *set_cookies)
-        return answer.json({"ref": ref, "token": token, "max_age": left}, 200, *headers)
+            return answer.json({"ref": ref, "max_age": left}, status, *headers, *set_cookies)
+        return answer.json({"ref": ref, "token": token, "max_age": left}, status, *headers)
 
     async def event(self, visit: Visit) -> Reply:
         """Take one event of a visitor whose click is known from cookie or token."""

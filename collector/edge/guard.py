@@ -84,12 +84,13 @@ def may_set_cookie(headers: Headers, origin: str, business: BusinessRow) -> bool
     Otherwise the collector is on a foreign site, and the token travels in answers and bodies.
     """
     shop = (urlsplit(origin).hostname or "").lower()
+    asked = _host(headers.get(b"host", b"").decode("latin-1"))
+    domain = business.cookie_domain
     site = headers.get(b"sec-fetch-site")
     if site is None:  # older browsers do not say; then the host that was asked decides
-        asked = _host(headers.get(b"host", b"").decode("latin-1"))
-        near = asked == shop or within(asked, business.cookie_domain)
+        near = asked == shop or within(asked, domain)
     else:
-        near = site == b"same-origin" or (site == b"same-site" and business.cookie_domain is not None)
+        near = site == b"same-origin" or (site == b"same-site" and domain is not None and not _beside(asked, domain))
     return near and (business.cookie_domain is None or within(shop, business.cookie_domain))
 
 
@@ -99,6 +100,14 @@ def _host(asked: str) -> str:
         return urlsplit(f"//{asked.rpartition('@')[2]}").hostname or ""
     except ValueError:
         return ""
+
+
+def _beside(host: str, domain: str) -> bool:
+    """Whether a host is on the domain's site and not within it: `t.shop.example` may not set a cookie on `www.shop.example`.
+
+    A name that is nothing like the domain's is one that a proxy made up, and says nothing.
+    """
+    return not within(host, domain) and within(host, ".".join(domain.split(".")[-2:]))
 
 
 def within(host: str, domain: str | None) -> bool:

@@ -1,5 +1,6 @@
 """One guarded call from a page: whose it is, what cookie it carries, what it may set."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
@@ -69,7 +70,8 @@ class BrowserEdge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         headers: Headers = dict(reversed(scope["headers"]))
-        cors: tuple[Header, ...] = ((b"vary", b"Origin"), (b"cache-control", b"no-store"))
+        common: tuple[Header, ...] = ((b"vary", b"Origin"), (b"cache-control", b"no-store"))
+        cors: tuple[Header, ...] = ()
         try:
             business = self._directory.business(scope["path_params"]["business_id"])
             if business is None:
@@ -78,7 +80,7 @@ class BrowserEdge:
             if business is None:
                 raise NotFound("no such business", "business_lookup")
             origin = guard.check_origin(headers, business)
-            cors += _cors(origin)
+            cors = _cors(origin)
             if scope["method"] == "OPTIONS":
                 reply = Reply(204, b"", _PREFLIGHT)
             else:
@@ -88,7 +90,9 @@ class BrowserEdge:
             return
         except CollectorError as problem:
             reply = answer.error(problem).plus(reason(str(problem)[:200]))
-        await reply.plus(*cors).send(send)
+            if not cors and scope["method"] != "OPTIONS":
+                cors = _refused(headers)
+        await reply.plus(*common, *cors).send(send)
 
     def _visit(self, scope: Scope, headers: Headers, business: BusinessRow, origin: str, body: bytes) -> Visit:
         cookie, faults = read_cookie(scope, business, self._keys, self._clock() // SECOND)
@@ -109,6 +113,15 @@ def _cors(origin: str) -> tuple[Header, ...]:
         (b"access-control-allow-credentials", b"true"),
         (b"access-control-expose-headers", b"X-Collector-Reason, Retry-After"),
     )
+
+
+_ORIGIN: Final = re.compile(rb"https?://[a-z0-9.:\[\]-]{1,300}", re.IGNORECASE)
+
+
+def _refused(headers: Headers) -> tuple[Header, ...]:
+    """Lets the page that was refused read why. The answer is the same for everyone and sets nothing; unread, the page would try for ever."""
+    origin = headers.get(b"origin", b"")
+    return _cors(origin.decode("ascii")) if _ORIGIN.fullmatch(origin) else ()
 
 
 def read_cookie(

@@ -28,9 +28,33 @@ def test_a_post_from_elsewhere_is_403_and_has_no_effect(
     assert answer.status_code == 403
     assert answer.json()["error"]["status"] == "PERMISSION_DENIED"
     assert (cookies(answer), answer.headers["vary"]) == ({}, "Origin")
-    assert "access-control-allow-origin" not in answer.headers
     assert (landings(house, shop), shop.records(), shop.events()) == ([], [], [])
     assert told(shop.post(shop.pointed(checkout_id="CHK-1")))["X-Delivery-State"] == "unmatched"
+
+
+@pytest.mark.parametrize(
+    ("origin", "told"),
+    [
+        ("https://unlisted.example", "https://unlisted.example"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+        ("", None),
+        ("null", None),
+        ("https://x.example/<script>", None),
+        ("chrome-extension://abc", None),
+    ],
+)
+def test_a_page_that_is_refused_may_read_why(shop: Shop, origin: str, told: str | None) -> None:
+    """Nothing else tells its developer, and a snippet that cannot read the refusal would try again for a week."""
+    nowhere = f"/b/{'0' * 8}-0000-4000-8000-{'0' * 12}/landing"
+    for path, status, why in (
+        (f"/b/{shop.business_id}/landing", 403, "this Origin is not one of the business's"),
+        (nowhere, 404, "no such business"),
+    ):
+        answer = shop.client.post(path, json={"query": query(shop.click)}, headers={"Origin": origin})
+        assert (answer.status_code, reason(answer)) == (status, why)
+        assert answer.headers.get("access-control-allow-origin") == told
+        assert ("access-control-expose-headers" in answer.headers) is (told is not None)
+        assert (cookies(answer), answer.headers["vary"]) == ({}, "Origin")
 
 
 def test_the_pages_origin_may_read_the_answer_and_the_reason(shop: Shop) -> None:
@@ -84,6 +108,26 @@ def test_what_is_no_json_object_is_400(house: House, shop: Shop, name: str, body
     assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, "body")
     assert answer.headers["access-control-allow-origin"] == shop.origin
     assert (landings(house, shop), shop.records()) == ([], [])
+
+
+def test_a_landing_over_the_rate_gets_its_token_and_is_asked_for_its_view_again(hurried_house: House) -> None:
+    house, shop = hurried_house, hurried_house.shop()
+    for _ in range(30):  # a minute may turn over meanwhile, once
+        shop.land(new_click())
+    for site, body in (("same-site", {"ref", "max_age"}), ("cross-site", {"ref", "token", "max_age"})):
+        click = new_click()
+        answer = shop.page("landing", {"query": query(click), "view": EVENT}, site=site)
+        assert (answer.status_code, reason(answer), answer.json().keys()) == (429, "landing-shed", body)
+        assert (len(cookies(answer)), answer.headers["access-control-allow-origin"]) == (
+            2 if site == "same-site" else 0, shop.origin,
+        )  # fmt: skip
+        assert 0 < int(told(answer)["Retry-After"]) <= 60
+        assert shop.events() == []
+    house.kill()  # it counts in memory
+    house.start()
+    again = shop.page("landing", {"query": query(click), "view": EVENT})
+    assert (again.status_code, reason(again)) == (200, None)
+    assert len(shop.events()) == 1
 
 
 def test_too_many_calls_are_429_but_a_landing_still_gets_its_token(hurried_house: House) -> None:

@@ -48,7 +48,7 @@ def ref_of(*parts: str) -> str:
 class Recorder:
     """Collector and shop behind one port: the host name tells which of them is asked.
 
-    `answers` holds what the next posts get instead of the usual answer: a status, "html", "null", "hang" or "cut".
+    `answers` holds what the next posts get instead of the usual answer: a status, "html", "null", "hang", or "shed": 429 with the cookies.
     """
 
     posts: list[Post] = field(default_factory=list)
@@ -135,7 +135,10 @@ class Recorder:
             return JSONResponse({"error": {}}, planned, {"x-collector-reason": f"told-{planned}"})
         if post.kind != "landing":
             return JSONResponse({}, headers={"x-collector-reason": "duplicate"})
-        return self._landed(post)
+        response = self._landed(post)
+        if planned == "shed":
+            response.status_code = 429
+        return response
 
     def _landed(self, post: Post) -> Response:
         name = "cnct"

@@ -207,3 +207,14 @@ def test_a_token_is_not_believed_where_the_collector_sets_cookies(
     recorder.wait_for("landing")
     watch.settle()
     assert cookies(context) == {}
+
+
+def test_the_ref_is_null_where_the_page_may_not_read_cookies(page: Page, shop: Shop, watch: Watch) -> None:
+    """As in a sandboxed frame."""
+    page.add_init_script(
+        "Object.defineProperty(document, 'cookie', {get() { throw new DOMException('x', 'SecurityError'); }})"
+    )
+    page.goto(shop.url("/plain"))
+    page.evaluate("cnct('ref', ref => { window.told = [ref]; })")
+    page.wait_for_function("window.told && told[0] === null")
+    assert watch.complaints == []

@@ -186,3 +186,39 @@ def test_a_landing_answered_after_the_denial_leaves_no_cookie_of_ours(
         recorder.released.set()
     watch.settle()
     assert page.evaluate("document.cookie") == ""
+
+
+def test_a_landing_answered_after_the_denial_leaves_no_cookie_of_the_collectors(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch, context: BrowserContext
+) -> None:
+    recorder.answers = ["hang"]
+    page.goto(shop.url(f"/moka?{CLICK}"))
+    recorder.wait_for("landing")
+    page.evaluate("cnct('consent', 'denied')")
+    recorder.released.set()
+    assert recorder.wait_for("landing", 2)[1] == {"query": "", "consent": "denied"}
+    page.wait_for_function("!document.cookie.includes('cnct_ref=')")
+    watch.settle()
+    assert cookies(context) == {}
+    assert storage(page) == []
+
+
+def test_a_denial_that_changes_nothing_is_not_told_for_ever(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch, land: Callable[..., None]
+) -> None:
+    land()
+    page.evaluate("document.cookie = 'cnct_ref=planted; path=/plain'")
+    page.evaluate("cnct('consent', 'denied')")
+    recorder.wait_for("landing", 2)
+    watch.settle()
+    assert len(recorder.bodies("landing")) == 2
+
+
+def test_what_was_denied_is_not_told_after_a_change_of_mind(
+    page: Page, shop: Shop, recorder: Recorder, land: Callable[..., None]
+) -> None:
+    land()
+    page.evaluate("cnct('consent', 'denied')")
+    page.wait_for_function("!document.cookie.includes('cnct_ref=')")
+    page.evaluate("cnct('consent', 'granted')")
+    assert page.evaluate("() => new Promise(resolve => cnct('ref', resolve))") is None

@@ -175,3 +175,25 @@ def test_a_landing_that_names_no_click_leaves_no_trace(
     watch.settle()
     assert watch.sent == ["landing"]
     assert cookies(context) == {}
+
+
+def test_a_router_that_strips_the_fragment_while_the_page_loads_is_too_late(
+    page: Page, shop: Shop, recorder: Recorder
+) -> None:
+    page.add_init_script("performance.getEntries = () => []")  # not every browser remembers the fragment
+    shop.page("/spa", "<script>history.replaceState(0, '', '/app#/home')</script>")
+    page.goto(shop.url(f"/spa#/p/1?{CLICK}"))
+    assert recorder.wait_for("landing")[0]["hash"] == f"/p/1?{CLICK}"
+
+
+def test_a_view_that_cannot_be_sent_does_not_cost_the_landing(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch
+) -> None:
+    stub = "<script>window.cnct=function(){(cnct.q=cnct.q||[]).push(arguments)}</script>"
+    for number, data in enumerate(("value: 1n", "self: window", "get value() { throw 1; }", "toJSON() { throw 1; }")):
+        call = f"<script>cnct('view', {{content_ids: ['1'], {data}}})</script>"
+        shop.page(f"/mad/{number}", head=stub + call + shop.tag())
+        page.goto(shop.url(f"/mad/{number}?ctwa_clid={number}"))
+        assert recorder.wait_for("landing", number + 1)[-1]["query"] == f"ctwa_clid={number}"
+        page.wait_for_function("!Object.keys(localStorage).length")
+    assert watch.complaints == []

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from tests.snippet.conftest import CLICK, FAR, NEAR, Shop, Watch, cookies, moka
-from tests.snippet.recording import BUSINESS, Recorder
+from tests.snippet.recording import BUSINESS, Recorder, ref_of
 
 BROKEN = {
     "fetch throws": "window.fetch = () => { throw new Error('broken'); }",
@@ -129,7 +129,7 @@ def test_debugging_names_what_happened_and_why(
     assert f'"business":"{BUSINESS}"' in settings
     assert captured.startswith('landing {"query":"cnct_tracking_id=')
     assert "ctwa_clid=ARAkLkA8rmlFeiCk" in answered
-    assert answered.endswith(" 403 told-403")
+    assert answered.endswith(" 403 told-403 undefined"), "and no cookie"
     assert unsent.startswith("not sent [")
     assert cookies(context) == {}
 
@@ -170,10 +170,21 @@ def test_debugging_names_a_collector_that_cannot_be_reached(page: Page, shop: Sh
     page.goto(shop.url(f"/plain?{CLICK}&cnct_debug=1"))
     page.wait_for_function("Object.keys(localStorage).length == 1")
     watch.settle()
-    assert any(line.endswith(" TypeError: Failed to fetch") for line in watch.complaints)
+    assert any(" TypeError: Failed to fetch " in line for line in watch.complaints)
 
 
 def test_without_debugging_the_console_stays_empty(page: Page, watch: Watch, land: Callable[..., None]) -> None:
     land("/moka")
     watch.settle()
     assert watch.complaints == []
+
+
+def test_debugging_tells_that_the_browser_refused_the_cookie(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch
+) -> None:
+    for sets, told in ((False, "undefined"), (True, ref_of(CLICK))):
+        recorder.sets_cookies = sets
+        page.goto(shop.url(f"/plain?{CLICK}&cnct_debug=1"))
+        watch.settle()
+        page.wait_for_function("!Object.keys(localStorage).length")
+        assert watch.complaints[-1].endswith(f" 200 null {told}")

@@ -57,6 +57,21 @@ def test_a_landing_that_failed_is_posted_by_the_next_page(
     assert cookies(context)["cnct_ref"]
 
 
+def test_a_landing_over_the_rate_has_its_cookie_at_once_and_its_view_later(
+    page: Page, shop: Shop, recorder: Recorder, context: BrowserContext
+) -> None:
+    recorder.answers = ["shed"]
+    page.goto(shop.url(f"/moka?{CLICK}"))
+    page.wait_for_function("document.cookie.includes('cnct_ref=')")
+    [[_, body]] = kept(page)
+    assert body["view"]["custom_data"]["content_ids"] == ["moka"]
+    assert page.evaluate("() => new Promise(resolve => cnct('ref', resolve))") == cookies(context)["cnct_ref"]["value"]
+    page.goto(shop.url("/plain"))
+    page.wait_for_function("!Object.keys(localStorage).length")
+    assert recorder.bodies("landing")[-1] == body
+    assert len(recorder.views()) == 1
+
+
 def test_what_the_collector_refuses_or_misunderstands_is_dropped(
     page: Page, shop: Shop, recorder: Recorder, watch: Watch, land: Callable[..., None]
 ) -> None:
@@ -212,3 +227,34 @@ def test_a_failed_foreign_landing_is_caught_up_too(
     recorder.wait_for("landing")
     page.goto(shop.url("/two"))
     page.wait_for_function("document.cookie.includes('cnct=token.')")
+
+
+def test_an_outbox_full_of_events_still_takes_a_landing(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch, land: Callable[..., None]
+) -> None:
+    land()
+    page.route("**/b/**", lambda route: route.abort("connectionrefused"))
+    page.evaluate("for (let i = 0; i < 30; i++) cnct('track', 'AddToCart', {value: i})")
+    assert len(kept(page)) == 20
+    page.goto(shop.url("/plain?ctwa_clid=second"))
+    page.wait_for_function("Object.keys(localStorage).length == 21")
+    watch.settle()
+    page.unroute_all()
+    page.goto(shop.url("/plain"))
+    recorder.wait(lambda: any(body["query"] == "ctwa_clid=second" for body in recorder.bodies("landing")), "landing")
+
+
+def test_the_shops_own_storage_is_not_read(
+    page: Page, shop: Shop, recorder: Recorder, land: Callable[..., None]
+) -> None:
+    """A shop may keep megabytes there."""
+    page.add_init_script(
+        "window.read = []; localStorage['other'] = 1;"
+        "const real = Object.getOwnPropertyDescriptor(window, 'localStorage').get.call(window);"
+        "Object.defineProperty(window, 'localStorage', {value: new Proxy(real, {"
+        "get(store, name) { read.push(name); return store[name]; },"
+        "set(store, name, value) { store[name] = value; return true; }})})"
+    )
+    page.goto(shop.url(f"/moka?{CLICK}"))
+    recorder.wait_for("landing")
+    assert "other" not in page.evaluate("read.map(String)")

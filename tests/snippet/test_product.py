@@ -49,7 +49,7 @@ def test_structured_data_in_every_common_shape(
         ),
         (
             json_ld({"@type": "Product", "productID": "P10", "offers": {"price": "1.299,00", "priceCurrency": "R$"}}),
-            {"content_ids": ["P10"], "content_type": "product", "value": 1.299},
+            {"content_ids": ["P10"], "content_type": "product"},
         ),
         (json_ld({"@type": "Product", "sku": "S11"}), {"content_ids": ["S11"], "content_type": "product"}),
     ]
@@ -69,12 +69,16 @@ def test_data_attributes_and_open_graph(page: Page, shop: Shop, recorder: Record
         [
             '<div data-cnct-product="D1" data-cnct-value="3.5" data-cnct-currency="mxn"></div>' + moka(),
             '<div data-cnct-product="D2"></div>' + graph,
+            '<div data-cnct-product="" data-cnct-value=""></div>' + graph,
+            '<div data-cnct-product="D3" data-cnct-value="3.5" data-cnct-currency=""></div>',
             graph,
             moka() + graph,
         ],
     ) == [
         {"content_ids": ["D1"], "content_type": "product", "value": 3.5, "currency": "mxn"},
         {"content_ids": ["D2"], "content_type": "product"},
+        {"content_ids": ["O1"], "content_type": "product", "value": 7.5, "currency": "EUR"},
+        {"content_ids": ["D3"], "content_type": "product"},
         {"content_ids": ["O1"], "content_type": "product", "value": 7.5, "currency": "EUR"},
         {"content_ids": ["moka"], "content_type": "product", "value": 39, "currency": "USD"},
     ]
@@ -134,3 +138,23 @@ def test_an_explicit_view_says_what_it_was_given(
     assert recorder.wait_for("events")[0]["custom_data"] == given
     watch.settle()
     assert watch.sent == ["landing", "events"]
+
+
+def test_a_price_is_read_whole_or_not_at_all_and_never_without_its_currency(
+    page: Page, shop: Shop, recorder: Recorder, land: Callable[..., None]
+) -> None:
+    """The collector refuses a value without a currency, and the whole view with it."""
+    land()
+    prices: list[tuple[Any, Any]] = [
+        ("1,299.00", None), ("1.299,00", None), ("39 USD", None), (1299, 1299), ("1299.5", 1299.5), (1299.5, 1299.5),
+    ]  # fmt: skip
+    bodies = [
+        json_ld({"@type": "Product", "sku": f"S{number}", "offers": {"price": price, "priceCurrency": "USD"}})
+        for number, (price, _) in enumerate(prices)
+    ]
+    values = [data.get("value") for data in found(page, shop, recorder, bodies)]
+    assert values == [value for _, value in prices]
+    shop.page("/bare", json_ld({"@type": "Product", "sku": "bare", "offers": {"price": 5}}))
+    page.goto(shop.url("/bare"))
+    recorder.wait(lambda: len(recorder.views()) > len(prices), "view without a currency")
+    assert recorder.views()[-1]["custom_data"] == {"content_ids": ["bare"], "content_type": "product"}

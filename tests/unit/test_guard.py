@@ -176,6 +176,15 @@ SHOP, SUB, FOREIGN = "https://shop.example", "https://www.shop.example", "https:
         (b"same-site", b"t.shop.example", SHOP, "shop.example", True),
         (b"same-site", b"t.shop.example", SUB, "shop.example", True),
         (b"same-site", b"t.shop.example", SHOP, None, False),
+        # the collector stands beside the domain that was chosen: browsers would refuse its cookies
+        (b"same-site", b"t.shop.example", SUB, "www.shop.example", False),
+        (b"same-site", b"shop.example:8443", SUB, "www.shop.example", False),
+        (b"same-site", b"t.www.shop.example", SUB, "www.shop.example", True),
+        (b"same-origin", b"www.shop.example", SUB, "www.shop.example", True),
+        # a proxy has put a name of its own there
+        (b"same-site", b"127.0.0.1:8000", SUB, "www.shop.example", True),
+        (b"same-site", b"collector", SHOP, "shop.example", True),
+        (b"same-site", b"", SHOP, "shop.example", True),
         (b"same-origin", b"other.example", FOREIGN, "shop.example", False),
         (b"same-site", b"t.other.example", FOREIGN, "shop.example", False),
         (b"cross-site", b"shop.example", SHOP, "shop.example", False),
