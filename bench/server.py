@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from collector import app
+from collector import app, server
 from collector.directory import digest
 from collector.settings import Settings, load
 from collector.store.face import BusinessRow, ChannelRow, KeyRow, Taken
@@ -82,8 +82,8 @@ async def set_up(settings: Settings) -> None:
 
 async def main(kind: str, port: int, url: str = "", graph_url: str = "") -> None:
     if kind == "bare":
-        server = app.Server(Starlette(routes=[Route("/{rest:path}", bare, methods=["POST"])]), "127.0.0.1", port)
-        await say_and_run(server)
+        plain = server.Server(Starlette(routes=[Route("/{rest:path}", bare, methods=["POST"])]), "127.0.0.1", port)
+        await say_and_run(plain)
         return
     with tempfile.TemporaryDirectory() as directory:
         given = {"DATA_DIR": directory, "DATABASE_URL": url, "GRAPH_URL": graph_url, "SECRET_KEYS": SECRET}
@@ -93,17 +93,17 @@ async def main(kind: str, port: int, url: str = "", graph_url: str = "") -> None
         role: app.Role = "all" if kind == "all" else "deliver" if kind == "deliver" else "web"
         with mock.patch.object(app, "open_store", opener):
             async with app.open_application(settings, role, "retry") as application:
-                await say_and_run(app.Server(application, "127.0.0.1", port))
+                await say_and_run(server.Server(application, "127.0.0.1", port))
 
 
-async def say_and_run(server: app.Server) -> None:
-    running = asyncio.create_task(app.run([server]))
-    await server.up.wait()
+async def say_and_run(one: server.Server) -> None:
+    running = asyncio.create_task(server.run([one]))
+    await one.up.wait()
     print(f"listening pid {os.getpid()}", flush=True)
     await running
 
 
 if __name__ == "__main__":
-    app.hurry()
+    server.hurry()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]))

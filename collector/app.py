@@ -2,16 +2,11 @@
 
 import asyncio
 import logging
-import math
 import os
-import signal
-import socket
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Literal
 
-import uvicorn
 import uvloop
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
@@ -25,7 +20,6 @@ from collector.directory import Directory
 from collector.dispatcher import Dispatcher
 from collector.edge.api import ConversionEvents, Gate
 from collector.edge.browser import Pages
-from collector.edge.connection import Connection
 from collector.edge.conversions import Conversions
 from collector.edge.front import Front
 from collector.edge.guard import Rates
@@ -33,11 +27,13 @@ from collector.edge.ledger import Keyed, ServerLinks, Tale
 from collector.edge.ops import Health, Readiness
 from collector.edge.snippet import Snippet
 from collector.edge.visit import BrowserEdge, Handler
+from collector.edge.webhooks import Webhooks
 from collector.errors import SettingsError, Unavailable
 from collector.intake import Intake
 from collector.link import Linker
 from collector.match import Matcher
 from collector.privacy import Denials, retain
+from collector.server import STOP_SECONDS, Server, hurry, run
 from collector.settings import Settings
 from collector.snippet_files import snippet_directory
 from collector.store.opening import Store, open_store, wall_clock
@@ -52,9 +48,6 @@ SWEEP_SECONDS: Final = 15.0
 RETAIN_EVERY: Final = 240
 """Sweeps between two rounds of retention: an hour."""
 MINTED_AT_ONCE: Final = 256
-STOP_SECONDS: Final = 10.0
-BACKLOG: Final = 2048
-SWITCH_SECONDS: Final = 0.0005
 
 
 class Mint:
@@ -104,6 +97,15 @@ class House:
         self.matcher = Matcher(store.ledger, self.signing_keys, self.ref_key, self.denials, self.directory)
         self.linker = Linker(store.ledger, self.intake, self.matcher)
         self.gate = Gate(self.directory, self.clock)
+        self.webhooks = Webhooks(
+            store.ledger,
+            self.linker,
+            self.directory,
+            settings.meta_app_secret,
+            settings.meta_verify_token,
+            settings.webhook_body_bytes,
+            self.clock,
+        )
 
     async def keep(self) -> None:
         """The housekeeping that belongs to no request: sweep waiting events, forget old landings."""
@@ -132,14 +134,18 @@ class House:
 
     def facts(self) -> dict[str, object]:
         """Counters and gauges of this process."""
-        return {"keys_refused": self.gate.refused, **self.dispatcher.facts()}
+        return {"keys_refused": self.gate.refused, "webhooks": self.webhooks.facts, **self.dispatcher.facts()}
 
 
 def routes(house: House, role: Role) -> list[BaseRoute]:
     """All routes of a role. Starlette tries them in order: the hot ones come first."""
     ready = Readiness(house.store.writable, house.store.outbox.oldest_pending_at, house.facts, house.clock)
     ops: list[BaseRoute] = [Route("/healthz", Health()), Route("/readyz", ready)]
-    return ops if role == "deliver" else [*_api(house), *_browser(house), *ops]
+    return (
+        ops
+        if role == "deliver"
+        else [*_api(house), *_browser(house), Route("/webhooks/meta", house.webhooks, methods=["GET", "POST"]), *ops]
+    )
 
 
 def _api(house: House) -> list[BaseRoute]:
@@ -211,73 +217,6 @@ async def open_application(settings: Settings, role: Role, on_unknown: OnUnknown
         keeper = asyncio.create_task(house.keep())
         stack.callback(keeper.cancel)
         yield Front(routes(house, role))
-
-
-class Server(uvicorn.Server):
-    """One HTTP server, as measured: uvloop, httptools, no line a request. Signals are `run`'s business: several may share a process.
-
-    Who is being answered when it stops has `grace_seconds`.
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        host: str,
-        port: int,
-        trusted_proxies: tuple[str, ...] = (),
-        grace_seconds: float = STOP_SECONDS,
-    ) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                host=host,
-                port=port,
-                http=Connection,
-                ws="none",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                date_header=False,
-                backlog=BACKLOG,
-                proxy_headers=bool(trusted_proxies),
-                forwarded_allow_ips=list(trusted_proxies) or None,
-                timeout_graceful_shutdown=math.ceil(grace_seconds),
-            )
-        )
-
-        self.up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
-        await super().startup(sockets)
-        self.up.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave them alone."""
-        yield
-
-
-async def run(servers: Sequence[Server]) -> bool:
-    """Serve until SIGINT or SIGTERM, or until one server ends; the rest end softly then. False when one could not start."""
-
-    def stop() -> None:
-        for each in servers:
-            each.should_exit = True
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    tasks = [asyncio.create_task(each.serve()) for each in servers]
-    for task in tasks:
-        task.add_done_callback(lambda _: stop())
-    await asyncio.gather(*tasks)
-    return all(each.started for each in servers)
-
-
-def hurry() -> None:
-    """Let the thread that writes to SQLite wait less for the interpreter: it asks again after each statement, callers wait for its commit."""
-    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def serve(settings: Settings, *, host: str, port: int, role: Role, on_unknown: OnUnknown) -> int:

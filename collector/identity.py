@@ -23,7 +23,9 @@ SHA256_CHARS: Final = 64
 NUMBER_MAX: Final = 2**53 - 1
 """Larger JSON numbers have lost digits where JavaScript wrote them."""
 
-LookupKind = Literal["mobile_number", "page_scoped_user_id", "ig_sid", "customer_id"]
+SenderKind = Literal["mobile_number", "whatsapp_user_id", "page_scoped_user_id", "ig_sid"]
+"""What names the sender of a message."""
+LookupKind = SenderKind | Literal["customer_id"]
 Text = str | UnsetType
 Texts = str | list[str] | UnsetType
 Id = str | int | UnsetType
@@ -65,6 +67,7 @@ class UserData(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     instagram_business_account_id: Id = UNSET
     ig_sid: Id = UNSET
     mobile_number: str | int | UnsetType = UNSET
+    whatsapp_user_id: Id = UNSET
     customer_id: Id = UNSET
 
 
@@ -93,7 +96,7 @@ _TRAITS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
 _IDS: Final = (
     "subscription_id fb_login_id lead_id anon_id madid ctwa_clid whatsapp_business_account_id page_id page_scoped_user_id ig_account_id ig_sid"
 ).split()
-_LOOKUP_IDS: Final[tuple[LookupKind, ...]] = ("page_scoped_user_id", "ig_sid", "customer_id")
+_LOOKUP_IDS: Final[tuple[LookupKind, ...]] = ("whatsapp_user_id", "page_scoped_user_id", "ig_sid", "customer_id")
 
 _SUFFIX = re.compile("AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}", re.ASCII)
 """Meta's parameter builder says after a dot who hashed the value; it goes to Meta as it is."""

@@ -35,6 +35,11 @@ class Match(msgspec.Struct, frozen=True, gc=False):
     waits: tuple[Wait, ...] = ()
     landing: StoredLanding | None = None
 
+    @property
+    def found(self) -> Click:
+        """The click, empty where none was found. (A click that holds an ad id alone is no nothing, though it is falsy.)"""
+        return Click() if self.click is None else self.click
+
 
 class Denials(Sized, Container[tuple[str, str]], Protocol):
     """(business, ref) of visitors who denied consent."""
@@ -66,7 +71,7 @@ def winning_touch(
 
 def met(event: Event, match: Match) -> Event:
     """The event with what was found: its click, what was said of consent, and for the website who the visitor of the landing was."""
-    known = about(event, match.click or Click(), joined(options.read(event).consent, match.consent))
+    known = about(event, match.found, joined(options.read(event).consent, match.consent))
     return visited(known, match.landing)
 
 

@@ -110,6 +110,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     events_body_bytes: Annotated[
         int, Meta(ge=1024, le=2**26, description="Largest body of a call of the events API: up to 1000 events.")
     ] = 4 * 1024 * 1024
+    webhook_body_bytes: Annotated[
+        int, Meta(ge=1024, le=2**26, description="Largest body of a webhook; Meta's reach 3 MB.")
+    ] = 4 * 1024 * 1024
     waiters: Annotated[
         int, Meta(ge=0, le=10**6, description="Calls that may wait for a verdict at once; further ones hear `pending`.")
     ] = 2000

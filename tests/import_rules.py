@@ -20,7 +20,7 @@ ROOMS: tuple[frozenset[str], ...] = tuple(
         "match intake outset receipt repeat replay link directory report privacy",
         "dispatcher lane verdict",
         "edge",
-        "app",
+        "app server",
         "commands sandbox __main__",
     )
 )
@@ -39,7 +39,7 @@ CONCRETE = (
 # A library with an effect is imported in these places only.
 CONFINED = {
     "httpx2": ("collector.destinations.outbound", "collector.sandbox"),
-    "starlette": ("collector.edge", "collector.app", "collector.sandbox"),
+    "starlette": ("collector.edge", "collector.app", "collector.server", "collector.sandbox"),
     "sqlite3": ("collector.store.sqlite",),
     "aiosqlite": ("collector.store.sqlite",),
     "asyncpg": ("collector.store.postgres",),

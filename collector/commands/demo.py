@@ -70,9 +70,10 @@ def free_port(wanted: int) -> int:
 
 
 async def _demo(directory: Path, ports: list[int], once: bool, as_json: bool) -> bool:
-    from collector.app import Server, open_application, run
+    from collector.app import open_application
     from collector.sandbox import create_sandbox
     from collector.sandbox.shop import ShopSettings, create_shop
+    from collector.server import Server, run
 
     collector_port, sandbox_port, shop_port = ports
     collector_origin = f"http://t.shop.localhost:{collector_port}"

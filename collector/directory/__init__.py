@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -70,6 +70,9 @@ class Directory:
         self._keys = {row.digest: row for row in snapshot.keys}
         self._credentials = {row.name: row for row in snapshot.credentials}
         self._opened: dict[tuple[str, str], OpenChannel] = {}
+        self._owners: dict[tuple[str, str | None], list[str]] = {}
+        for row in snapshot.channels:
+            self._owners.setdefault((row.channel, row.asset_id), []).append(row.business_id)
 
     async def refresh(self) -> None:
         """Load the directory where its version changed; one cheap read where it did not.
@@ -111,6 +114,10 @@ class Directory:
         if opened is None and (row := self._channels.get(name)) is not None:
             opened = self._opened[name] = self._open(row)
         return opened
+
+    def owners(self, channel: str, asset_id: str) -> Sequence[str]:
+        """The businesses that have this account on this channel."""
+        return self._owners.get((channel, asset_id), ())
 
     def _open(self, row: face.ChannelRow) -> OpenChannel:
         token, held = "", row.held

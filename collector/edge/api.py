@@ -141,7 +141,7 @@ class ConversionEvents:
         )
         if match.click is None and not report.pointers:
             raise InvalidField("cnct_tracking_id", "is required, or a link made earlier for payload.order_id")
-        click = match.click or Click()
+        click = match.found
         row_id = self._mint(now)
         event_id = report.detail.order_id or key
         notes: tuple[str, ...] = (match.reason,) if match.reason else ()

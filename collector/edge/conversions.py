@@ -9,7 +9,6 @@ import msgspec
 from msgspec import UNSET
 from starlette.types import Receive, Scope, Send
 
-from collector.attribution import Click
 from collector.consent import joined
 from collector.edge import answer
 from collector.edge.answer import Reply
@@ -136,7 +135,7 @@ class Conversions:
             options=item.options.text(),
         )
         match = await self._matcher.conversion(event, item.pointers)
-        click = match.click or Click()
+        click = match.found
         more = beyond(event.user_data, event.options)
         known = msgspec.structs.replace(
             event,

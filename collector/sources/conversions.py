@@ -37,7 +37,7 @@ SEGMENTS: Final = frozenset(
 ) | {"customer_in_loyalty_program"}
 
 _OWN_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "whatsapp": ("ctwa_clid", "whatsapp_business_account_id"),
+    "whatsapp": ("ctwa_clid", "whatsapp_business_account_id", "whatsapp_user_id"),
     "messenger": ("page_id", "page_scoped_user_id"),
     "instagram": ("ig_account_id", "ig_sid"),
     "website": (),

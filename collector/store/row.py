@@ -12,10 +12,11 @@ from collector.consent import Consent
 from collector.delivery import Reason, State, Trigger
 from collector.errors import Stage
 from collector.event import Channel, Event
+from collector.identity import SenderKind
 from collector.policy import Policy
 
 LinkKind = Literal["checkout_id", "cart_token", "order_id", "customer_id"]
-ConversationKind = Literal["mobile_number", "page_scoped_user_id", "ig_sid"]
+ConversationKind = SenderKind
 WaitKind = Literal["ref"] | LinkKind | ConversationKind
 
 

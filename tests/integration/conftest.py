@@ -16,6 +16,12 @@ from tests.processes import collector, free_port
 PATIENT, HURRIED = "20", "0.2"
 """Seconds that a caller waits for the verdict: longer than any answer takes, and shorter than any that hangs."""
 
+META = {
+    "meta_app_secret": "app-secret-of-the-past,app-secret-of-today-1",
+    "meta_verify_token": "a-word-to-verify-by",
+}
+"""What Meta signs its webhooks with."""
+
 Build = Callable[..., House]
 
 
@@ -48,7 +54,7 @@ def serving(directory: Path, sandbox: Sandbox, **settings: Any) -> Iterator[Hous
 
 @pytest.fixture(scope="session")
 def sqlite_house(tmp_path_factory: pytest.TempPathFactory, running_sandbox: Sandbox) -> Iterator[House]:
-    with serving(tmp_path_factory.mktemp("house"), running_sandbox, wait_seconds=PATIENT) as house:
+    with serving(tmp_path_factory.mktemp("house"), running_sandbox, wait_seconds=PATIENT, **META) as house:
         yield house
 
 
@@ -58,7 +64,9 @@ def postgres_house(
 ) -> Iterator[House]:
     with (
         postgres_server.database() as dsn,
-        serving(tmp_path_factory.mktemp("house"), running_sandbox, database_url=dsn, wait_seconds=PATIENT) as house,
+        serving(
+            tmp_path_factory.mktemp("house"), running_sandbox, database_url=dsn, wait_seconds=PATIENT, **META
+        ) as house,
     ):
         yield house
 

@@ -195,6 +195,24 @@ class House:
             assert shop.records() == []  # and the process has noticed the shop
         return shop
 
+    def share(self, shop: Shop, other: Shop) -> None:
+        """Let a shop use the WhatsApp account and dataset of another, as the shops of an agency may."""
+
+        async def work(store: Directory) -> None:
+            await onboarding.set_channel(
+                store,
+                self.vault,
+                business_id=shop.business_id,
+                channel="whatsapp",
+                asset_id=other.waba,
+                dataset_id=other.dataset,
+                token=other.access_token,
+                now=wall_clock(),
+            )
+
+        self.onboard(work)
+        shop.records()  # and the process has noticed
+
     def website(self, shop: Shop) -> None:
         """Let a shop's dataset be its website's."""
 

@@ -88,6 +88,8 @@ CREATE TABLE landings (
 );
 -- Retention deletes by last_at.
 CREATE INDEX landings_last ON landings (last_at);
+-- The report of landings, newest first.
+CREATE INDEX landings_first ON landings (business_id, first_at, ref);
 -- Serving processes hold the denials in memory.
 CREATE INDEX landings_denied ON landings (last_at) WHERE consent = 'denied';
 
@@ -108,7 +110,7 @@ CREATE TABLE links (
 -- Which click began a conversation; one row for each message that carried a referral.
 CREATE TABLE conversations (
     business_id TEXT COLLATE "C" NOT NULL,
-    kind TEXT COLLATE "C" NOT NULL,                     -- mobile_number | page_scoped_user_id | ig_sid
+    kind TEXT COLLATE "C" NOT NULL,                     -- mobile_number | whatsapp_user_id | page_scoped_user_id | ig_sid
     id TEXT COLLATE "C" NOT NULL,                       -- the hashed number, or the id that Meta gave the sender
     message_id TEXT COLLATE "C" NOT NULL,
     ctwa_clid TEXT COLLATE "C",                         -- NULL where the referral carries none

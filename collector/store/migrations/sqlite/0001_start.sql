@@ -82,6 +82,8 @@ CREATE TABLE landings (
 ) WITHOUT ROWID, STRICT;
 -- Retention deletes by last_at.
 CREATE INDEX landings_last ON landings (last_at);
+-- The report of landings, newest first.
+CREATE INDEX landings_first ON landings (business_id, first_at, ref);
 -- Serving processes hold the denials in memory.
 CREATE INDEX landings_denied ON landings (last_at) WHERE consent = 'denied';
 
@@ -102,7 +104,7 @@ CREATE TABLE links (
 -- Which click began a conversation; one row for each message that carried a referral.
 CREATE TABLE conversations (
     business_id TEXT NOT NULL,
-    kind TEXT NOT NULL,                     -- mobile_number | page_scoped_user_id | ig_sid
+    kind TEXT NOT NULL,                     -- mobile_number | whatsapp_user_id | page_scoped_user_id | ig_sid
     id TEXT NOT NULL,                       -- the hashed number, or the id that Meta gave the sender
     message_id TEXT NOT NULL,
     ctwa_clid TEXT,                         -- NULL where the referral carries none
