@@ -18,13 +18,14 @@ ROOMS: tuple[frozenset[str], ...] = tuple(
         "store",
         "destinations",
         "match intake outset receipt repeat replay link directory report privacy",
+        "diagnosis",
         "dispatcher lane verdict",
         "edge",
         "app server",
         "commands sandbox __main__",
     )
 )
-PURE = ROOMS[0] | ROOMS[1] | ROOMS[2]
+PURE = ROOMS[0] | ROOMS[1] | ROOMS[2] | {"diagnosis"}
 COMPOSERS = frozenset({"app", "commands"})
 STORE_DOOR = "collector.store.opening"
 """Knows which engine a URL means, so whoever imports it names an implementation too."""

@@ -11,7 +11,9 @@ import click
 from collector import __version__
 from collector.errors import CollectorError, InvalidField, SettingsError
 
-NAMES = ("serve", "demo", "sandbox", "business", "channel", "destination", "key", "keys", "deliveries", "replay")
+NAMES = tuple(
+    "serve demo sandbox doctor business channel credential dataset destination key keys deliveries replay".split()
+)
 
 
 class Failed(click.ClickException):
@@ -64,5 +66,6 @@ def main() -> None:
     \b
     collector demo                  see it work, with nothing configured
     collector business create …     set up a shop
+    collector doctor …              say what is wrong with it
     collector serve                 run
     """

@@ -9,6 +9,7 @@ from collector.commands import Misused
 from collector.commands.printing import answer, fields, json_option, moment, table
 from collector.commands.session import Session, within
 from collector.directory import onboarding
+from collector.policy import WINDOW_DAYS, Policy
 from collector.store.face import BusinessRow, ChannelRow
 
 
@@ -80,6 +81,24 @@ def _next(row: BusinessRow) -> str:
 @click.option("--consent-required/--no-consent-required", default=None, help="Hold events until the shopper agrees.")
 @click.option("--cookie-domain", help="Domain of the cookies; none: the shop's host alone.")
 @click.option("--cookie-name", help="Name of the cookie; changes the script tag.")
+@click.option(
+    "--messaging-names", metavar="A,B", help="Events that its conversations may have; empty: all of Meta's 14."
+)
+@click.option("--lead-submitted/--no-lead-submitted", default=None, help="Send a conversation's Lead as LeadSubmitted.")
+@click.option(
+    "--other-names",
+    type=click.Choice(["refuse", "system_generated"]),
+    help="Any other event of a conversation: refuse it, or send it as system_generated.",
+)
+@click.option(
+    "--purchases",
+    type=click.Choice(["business_messaging", "website"]),
+    help="Tell what happens on the shop's pages as the conversation's, or as the website's.",
+)
+@click.option(
+    "--website-click-id/--no-website-click-id", default=None, help="Send the click id with the website's events too."
+)
+@click.option("--window-days", type=int, help="Days that a conversation's click may lie before its conversion.")
 @json_option
 def set_(business_id: str, as_json: bool, **given: Any) -> None:
     """Change a business.
@@ -94,6 +113,10 @@ def set_(business_id: str, as_json: bool, **given: Any) -> None:
     for optional in ("region", "test_event_code"):
         if changes.get(optional) == "":
             changes[optional] = None
+    if "messaging_names" in changes:
+        changes["messaging_names"] = tuple(filter(None, map(str.strip, changes["messaging_names"].split(","))))
+    if policy := {name: changes.pop(name) for name in Policy.__struct_fields__ if name in changes}:
+        changes["policy"] = policy
 
     async def work(session: Session) -> tuple[BusinessRow, str]:
         row = await onboarding.change_business(session.directory, business_id, **changes)
@@ -149,7 +172,21 @@ def _told(row: BusinessRow) -> list[tuple[str, object]]:
         ("Destination", row.destination),
         ("Mode", mode),
         ("Consent", "required" if row.consent_required else None),
+        *_policy(row.policy),
         ("Time zone", row.timezone),
         ("Region", row.region),
         ("Since", moment(row.created_at)),
+    ]
+
+
+def _policy(policy: Policy) -> list[tuple[str, object]]:
+    """What is not as usual."""
+    system = policy.other_names == "system_generated"
+    return [
+        ("Chat events", ", ".join(policy.messaging_names) or None),
+        ("Chat's Lead", "sent as LeadSubmitted" if policy.lead_submitted else None),
+        ("Chat's others", "sent as system_generated" if system else None),
+        ("Purchases", "told as the website's" if policy.purchases == "website" else None),
+        ("Click id", "goes with the website's events too" if policy.website_click_id else None),
+        ("Click window", f"{policy.window_days} days" if policy.window_days != WINDOW_DAYS else None),
     ]

@@ -123,7 +123,8 @@ async def _demo(directory: Path, ports: list[int], once: bool, as_json: bool) ->
 
 async def _set_up(settings: "Settings", shop_origin: str) -> tuple[str, str]:
     """A business with a WhatsApp channel, as the commands would make it."""
-    from collector.directory.onboarding import create_business, set_channel
+    from collector.directory.channels import set_channel
+    from collector.directory.onboarding import create_business
     from collector.store.opening import open_store
     from collector.vault import open_vault
 

@@ -5,7 +5,7 @@ import click
 from collector.commands import Misused
 from collector.commands.printing import answer, fields, json_option
 from collector.commands.session import Session, read_secret, within
-from collector.directory import onboarding
+from collector.directory import channels, onboarding
 from collector.store.face import BusinessRow
 
 
@@ -34,7 +34,7 @@ def set_(business_id: str, destination: str, connectly_business_id: str | None, 
     token = read_secret("Connectly's API key") if account else ""
 
     async def work(session: Session) -> BusinessRow:
-        return await onboarding.set_destination(
+        return await channels.set_destination(
             session.directory,
             session.vault,
             business_id=business_id,

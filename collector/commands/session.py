@@ -24,13 +24,14 @@ Answer = TypeVar("Answer")
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One command's view of the collector; `now` is UTC milliseconds."""
+    """One command's view of the collector; `now` is UTC milliseconds, `writable` raises `Unavailable` where the store takes no write."""
 
     settings: Settings
     vault: Vault
     directory: "Directory"
     ledger: "Ledger"
     outbox: "Outbox"
+    writable: Callable[[], Awaitable[None]]
     now: int
 
 
@@ -55,6 +56,7 @@ def within(work: Callable[[Session], Awaitable[Answer]]) -> Answer:
                     directory=store.directory,
                     ledger=store.ledger,
                     outbox=store.outbox,
+                    writable=store.writable,
                     now=now_ms(),
                 )
             )

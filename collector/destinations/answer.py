@@ -22,15 +22,16 @@ _INT_MAX: Final = 2**63 - 1
 
 
 class Wire(msgspec.Struct, frozen=True, gc=False):
-    """One HTTP POST. `secrets` are cut out of whatever is answered: the token, and the click ids on the way."""
+    """One HTTP request. `secrets` are cut out of whatever is answered: the token, and the click ids on the way."""
 
     url: str
     headers: dict[str, str]
     body: bytes
     secrets: tuple[str, ...] = ()
+    method: Literal["GET", "POST"] = "POST"
 
     def __repr__(self) -> str:
-        return f"Wire({self.url!r}, {len(self.body)} bytes)"
+        return f"Wire({self.method} {self.url.partition('?')[0]!r}, {len(self.body)} bytes)"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

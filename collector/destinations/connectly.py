@@ -83,7 +83,7 @@ class Connectly:
 
     async def send(self, wire: Wire) -> Answer:
         """One POST."""
-        return await self._outbound.post(wire)
+        return await self._outbound.send(wire)
 
     def read(self, answer: Answer, sent: int) -> Outcome:
         """By HTTP status. A refusal carries Meta's words (`meta_error`) where Meta refused."""

@@ -86,7 +86,7 @@ class Meta:
 
     async def send(self, wire: Wire) -> Answer:
         """One POST."""
-        return await self._outbound.post(wire)
+        return await self._outbound.send(wire)
 
     def read(self, answer: Answer, sent: int) -> Outcome:
         """An error object is believed whatever the status; a 200 that does not count exactly the events sent is unknown."""

@@ -81,11 +81,11 @@ class Outbound:
         """Close every connection."""
         await self._transport.aclose()
 
-    async def post(self, wire: Wire) -> Answer:
+    async def send(self, wire: Wire) -> Answer:
         """Send one request. Whatever goes wrong is an answer; only cancellation is raised."""
         try:
             request = httpx2.Request(
-                "POST",
+                wire.method,
                 wire.url,
                 headers=wire.headers | {"accept-encoding": "identity"},
                 content=wire.body,

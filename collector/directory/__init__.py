@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -42,6 +42,16 @@ def digest(plaintext: str) -> str:
 def credential_context(name: str) -> tuple[str, ...]:
     """What a shared token is sealed for: no channel is called like this."""
     return ("", "credential", name)
+
+
+def open_token(vault: Vault, row: face.ChannelRow, credentials: Mapping[str, face.CredentialRow]) -> str:
+    """A channel's access token in the clear: its own, or the shared one that it names. Raises `CannotOpen`."""
+    if row.sealed_token is not None:
+        return vault.open(row.sealed_token, (row.business_id, row.channel))
+    shared = credentials.get(row.credential or "")
+    if shared is None:
+        raise CannotOpen(f"there is no credential {row.credential!r}")
+    return vault.open(shared.sealed_token, credential_context(shared.name))
 
 
 class Directory:
@@ -122,7 +132,7 @@ class Directory:
     def _open(self, row: face.ChannelRow) -> OpenChannel:
         token, held = "", row.held
         try:
-            token = self._token(row)
+            token = open_token(self._vault, row, self._credentials)
         except CannotOpen as error:
             LOG.warning("the token of %s of business %s does not open: %s", row.channel, row.business_id, error)
             held = held or "token"
@@ -135,14 +145,6 @@ class Directory:
             row=row,
             messaging_names=business.policy.names if business else MESSAGING_NAMES,
         )
-
-    def _token(self, row: face.ChannelRow) -> str:
-        if row.sealed_token is not None:
-            return self._vault.open(row.sealed_token, (row.business_id, row.channel))
-        shared = self._credentials.get(row.credential or "")
-        if shared is None:
-            raise CannotOpen(f"there is no credential {row.credential!r}")
-        return self._vault.open(shared.sealed_token, credential_context(shared.name))
 
     def held(self) -> list[tuple[str, str, str]]:
         """Business, channel and reason of every channel that stands still."""

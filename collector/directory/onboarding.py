@@ -1,4 +1,4 @@
-"""What an operator sets up: a business, its channels, its keys, the tag for its pages. Every rule on those values is here."""
+"""What an operator sets up: a business, its keys, the tag for its pages. Every rule on those values is here."""
 
 import base64
 import html
@@ -11,18 +11,13 @@ import msgspec
 
 from collector.directory import digest, origin
 from collector.errors import CollectorError, InvalidField, NotFound
-from collector.event import Channel
+from collector.policy import MESSAGING_NAMES, Policy
 from collector.store import face
-from collector.vault import Random, Vault
+from collector.vault import Random
 
 COOKIE_NAME = "cnct"
-ASSETS: dict[str, str | None] = {
-    "whatsapp": "waba_id",
-    "messenger": "page_id",
-    "instagram": "ig_account_id",
-    "website": None,
-}
-"""What Meta calls the asset behind each channel; a website has its dataset alone."""
+WINDOW_DAYS_MAX = 90
+"""What began a conversation is kept as long as a landing, which is 90 days unless it is set."""
 
 
 class Taken(CollectorError):
@@ -51,7 +46,7 @@ async def create_business(
     known = (await store.snapshot()).businesses
     if business_id is None:
         business_id = str(uuid.UUID(bytes=random(16), version=4))
-    row = _checked(
+    row = checked(
         face.BusinessRow(
             business_id=checked_uuid("business_id", business_id),
             name=name,
@@ -77,17 +72,22 @@ async def create_business(
 
 
 async def change_business(store: face.Directory, business_id: str, **changes: Any) -> face.BusinessRow:
-    """Change fields of a business row. A cookie domain that was computed follows new origins. Raises `InvalidField`, `NotFound`, `Taken`."""
+    """Change fields of a business row; `policy` is a dict of the fields of its policy that change.
+
+    A cookie domain that was computed follows new origins. Raises `InvalidField`, `NotFound`, `Taken`.
+    """
     known = (await store.snapshot()).businesses
     old = find_business(known, business_id)
     if "origins" in changes:
         changes["origins"] = _origins(changes["origins"])
         if old.cookie_domain == origin.cookie_domain(old.origins[0]):
             changes.setdefault("cookie_domain", origin.cookie_domain(changes["origins"][0]))
+    if "policy" in changes:
+        changes["policy"] = _policy(old.policy, changes["policy"])
     row = msgspec.structs.replace(old, **changes)
     if row.cookie_domain is not None:
         row = msgspec.structs.replace(row, cookie_domain=origin.checked_domain(row.cookie_domain, row.origins[0]))
-    row = _checked(row)
+    row = checked(row)
     others = [other for other in known if other.business_id != business_id]
     if any(_share_cookie(row, other) for other in others) or not await store.put_business(row):
         raise Taken(
@@ -128,6 +128,13 @@ def checked_uuid(field: str, text: str) -> str:
         raise InvalidField(field, "must be a UUID") from None
 
 
+def checked_test_code(text: str) -> str:
+    """A code that marks test events. Raises `InvalidField`."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        raise InvalidField("test_event_code", "must be a code from Meta's Test Events page, such as TEST12345")
+    return text
+
+
 def _origins(texts: tuple[str, ...]) -> tuple[str, ...]:
     origins = tuple(dict.fromkeys(map(origin.normalise, texts)))
     if not origins:
@@ -135,7 +142,19 @@ def _origins(texts: tuple[str, ...]) -> tuple[str, ...]:
     return origins
 
 
-def _checked(row: face.BusinessRow) -> face.BusinessRow:
+def _policy(old: Policy, changes: dict[str, Any]) -> Policy:
+    """The changed policy, its names once each. Raises `InvalidField`."""
+    names = tuple(dict.fromkeys(changes.get("messaging_names", old.messaging_names)))
+    for name in names:
+        if name not in MESSAGING_NAMES:
+            raise InvalidField("messaging_names", f"{name!r} is none of {', '.join(MESSAGING_NAMES)}")
+    policy = msgspec.structs.replace(old, **changes | {"messaging_names": names})
+    if not 1 <= policy.window_days <= WINDOW_DAYS_MAX:
+        raise InvalidField("window_days", f"must be 1 to {WINDOW_DAYS_MAX}")
+    return policy
+
+
+def checked(row: face.BusinessRow) -> face.BusinessRow:
     """The row, its region in capitals. Raises `InvalidField`."""
     if not 1 <= len(row.name.strip()) <= 100 or not row.name.isprintable():
         raise InvalidField("name", "must have 1 to 100 printable characters")
@@ -143,8 +162,12 @@ def _checked(row: face.BusinessRow) -> face.BusinessRow:
         raise InvalidField(
             "cookie_name", "must be letters, digits and _, at most 40, a letter first, no _ref at the end"
         )
-    if row.test_event_code is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", row.test_event_code):
-        raise InvalidField("test_event_code", "must be a code from Meta's Test Events page, such as TEST12345")
+    if row.test_event_code is not None:
+        checked_test_code(row.test_event_code)
+    if row.policy.purchases == "website" and row.destination != "meta":
+        raise InvalidField(
+            "purchases", "website needs the destination meta: Connectly tells them as business_messaging"
+        )
     if row.region is not None and not re.fullmatch(r"[A-Za-z]{2}", row.region):
         raise InvalidField("region", "must be an ISO 3166 country of two letters, such as BR")
     if row.timezone != "UTC":  # known even where the machine has no time zone data
@@ -165,69 +188,6 @@ def _share_cookie(row: face.BusinessRow, other: face.BusinessRow) -> bool:
     """True where one browser could hold the cookie of both: same name, and one scope lies within the other."""
     a, b = _scope(row), _scope(other)
     return row.cookie_name == other.cookie_name and (origin.within(a, b) or origin.within(b, a))
-
-
-# ------------------------------------------------------------------ channels
-
-
-async def set_channel(
-    store: face.Directory,
-    vault: Vault,
-    *,
-    business_id: str,
-    channel: Channel,
-    asset_id: str | None,
-    dataset_id: str,
-    token: str,
-    now: int,
-) -> face.ChannelRow:
-    """Store where a channel's events go, its access token sealed; releases what the channel held. Raises `InvalidField`, `NotFound`."""
-    find_business((await store.snapshot()).businesses, business_id)
-    asset = ASSETS[channel]
-    if asset is None and asset_id is not None:
-        raise InvalidField("website", "has a dataset alone")
-    for field, value in ((asset, asset_id), ("dataset_id", dataset_id)):
-        if field is not None and not re.fullmatch(r"[0-9]{5,20}", value or ""):
-            raise InvalidField(field, f"must be Meta's id, 5 to 20 digits ({channel} needs it)")
-    row = face.ChannelRow(
-        business_id=business_id,
-        channel=channel,
-        asset_id=asset_id,
-        dataset_id=dataset_id,
-        sealed_token=vault.seal(_checked_token(token), (business_id, channel)),
-        updated_at=now,
-    )
-    await store.put_channel(row)
-    return row
-
-
-async def set_destination(
-    store: face.Directory, vault: Vault, *, business_id: str, connectly_business_id: str | None, token: str, now: int
-) -> face.BusinessRow:
-    """Send a business's events through Connectly, with its account there and API key; to Meta itself where the id is None."""
-    find_business((await store.snapshot()).businesses, business_id)
-    if connectly_business_id is None:
-        return await change_business(store, business_id, destination="meta")
-    account = checked_uuid("connectly_business_id", connectly_business_id)
-    sealed = vault.seal(_checked_token(token), (business_id, "connectly"))
-    await store.put_channel(
-        face.ChannelRow(
-            business_id=business_id,
-            channel="connectly",
-            asset_id=account,
-            dataset_id=None,
-            sealed_token=sealed,
-            updated_at=now,
-        )
-    )
-    return await change_business(store, business_id, destination="connectly")
-
-
-def _checked_token(token: str) -> str:
-    """The token goes into a header: printable ASCII without spaces. The message never repeats it."""
-    if not re.fullmatch(r"[!-~]{1,4096}", token):
-        raise InvalidField("token", "must be 1 to 4096 visible ASCII characters")
-    return token
 
 
 # ------------------------------------------------------------------ keys

@@ -158,6 +158,42 @@ def test_what_was_set_can_be_taken_back(tell: Tell, shop: str) -> None:
     assert tell("business", "show", shop)["business"] == before
 
 
+def test_a_policy_is_changed_field_by_field_and_taken_back(run: Run, tell: Tell, shop: str) -> None:
+    assert tell("business", "show", shop)["business"]["policy"] == {}
+    tell("business", "set", shop, "--messaging-names", " Purchase, LeadSubmitted,,Purchase", "--lead-submitted")
+    told = tell(
+        *("business", "set", shop, "--other-names", "system_generated", "--purchases", "website"),
+        *("--website-click-id", "--window-days", "90"),
+    )
+    assert told["business"]["policy"] == {
+        "messaging_names": ["Purchase", "LeadSubmitted"],
+        "lead_submitted": True,
+        "other_names": "system_generated",
+        "purchases": "website",
+        "website_click_id": True,
+        "window_days": 90,
+    }
+    words = run("business", "show", shop).stdout
+    for line in (
+        "Chat events    Purchase, LeadSubmitted",
+        "Purchases      told as the website's",
+        "Click window   90 days",
+    ):
+        assert f"\n{line}\n" in words
+    tell("business", "set", shop, "--messaging-names", "", "--no-lead-submitted", "--other-names", "refuse")
+    tell("business", "set", shop, "--purchases", "business_messaging", "--no-website-click-id", "--window-days", "28")
+    assert tell("business", "show", shop)["business"]["policy"] == {}
+    assert "Click window" not in run("business", "show", shop).stdout
+
+
+def test_purchases_of_the_website_do_not_go_through_connectly(run: Run, tell: Tell, shop: str) -> None:
+    tell("business", "set", shop, "--purchases", "website")
+    result = run("destination", "set", shop, "connectly", "--connectly-business-id", OWN_ID, stdin="key")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "purchases" in result.stderr
+    assert tell("channel", "list", shop) == {"channels": []}, "nothing of it is stored"
+
+
 def test_a_computed_cookie_domain_follows_the_origin(tell: Tell, shop: str) -> None:
     moved = tell(
         "business", "set", shop, "--origin", "https://www.kaffee.example", "--origin", "https://pay.kaffee.example"
@@ -219,6 +255,14 @@ def test_a_host_below_a_domain_does_not_share_its_cookie_name(run: Run, tell: Te
         (["--test-event-code", "a b"], 2, "test_event_code"),
         (["--mode", "demo"], 2, "--mode"),
         (["--timezone", "UTC+3"], 2, "timezone"),
+        (["--messaging-names", "Purchase,Lead"], 2, "'Lead' is none of Purchase, LeadSubmitted"),
+        (["--messaging-names", "purchase"], 2, "messaging_names"),
+        (["--window-days", "0"], 2, "window_days: must be 1 to 90"),
+        (["--window-days", "91"], 2, "window_days"),
+        (["--window-days", "x"], 2, "--window-days"),
+        (["--other-names", "drop"], 2, "--other-names"),
+        (["--purchases", "offline"], 2, "--purchases"),
+        (["--purchases", "website", "--destination", "connectly"], 2, "purchases: website needs the destination meta"),
     ],
 )
 def test_a_bad_change_is_refused(run: Run, tell: Tell, shop: str, arguments: list[str], code: int, word: str) -> None:

@@ -77,7 +77,7 @@ def test_each_channel_has_its_own_account(tell: Tell, shop: str, arguments: tupl
         (WHATSAPP, "a\r\nX-Injected: yes", "token"),
         (WHATSAPP, "é", "token"),
         (WHATSAPP, "x" * 20_000, "token"),
-        (WHATSAPP[:3], TOKEN, "--dataset-id"),
+        (("website",), TOKEN, "dataset_id"),
         (("whatsapp", "--dataset-id", "200000000000001"), TOKEN, "waba_id"),
         (("whatsapp", "--waba-id", "1", "--dataset-id", "200000000000001"), TOKEN, "waba_id"),
         (("whatsapp", "--waba-id", "100000000000001", "--dataset-id", "20/../me"), TOKEN, "dataset_id"),
@@ -94,6 +94,34 @@ def test_a_bad_channel_is_refused_and_the_token_not_repeated(
     assert word in result.stderr
     assert "hunter2" not in result.output
     assert tell("channel", "list", shop) == {"channels": []}
+
+
+def test_a_channel_can_be_set_before_its_dataset_is_known(run: Run, tell: Tell, shop: str) -> None:
+    told = tell("channel", "set", shop, *WHATSAPP[:3], stdin=TOKEN)
+    assert (told["asset_id"], told["dataset_id"]) == ("100000000000001", None)
+    words = run("channel", "set", shop, *WHATSAPP[:3], stdin=TOKEN).stdout
+    assert f"collector dataset create {shop} whatsapp" in words
+
+
+def test_an_account_keeps_its_dataset_and_brings_it_to_other_businesses(tell: Tell, shop: str) -> None:
+    tell("channel", "set", shop, *WHATSAPP, stdin=TOKEN)
+    again = tell("channel", "set", shop, *WHATSAPP[:3], stdin="another-token")
+    other = tell("business", "create", "B", "--origin", "https://b.example")["business_id"]
+    shared = tell("channel", "set", other, *WHATSAPP[:3], stdin=TOKEN)
+    assert [row["dataset_id"] for row in (again, shared)] == ["200000000000001"] * 2
+    moved = tell("channel", "set", shop, "whatsapp", "--waba-id", "100000000000009", stdin=TOKEN)
+    assert moved["dataset_id"] is None, "a dataset is its account's"
+
+
+def test_the_dataset_of_another_account_is_refused(run: Run, tell: Tell, shop: str) -> None:
+    tell("channel", "set", shop, *WHATSAPP, stdin=TOKEN)
+    other = tell("business", "create", "B", "--origin", "https://b.example")["business_id"]
+    result = run(*("channel", "set", other, "whatsapp", "--waba-id", "100000000000009", *WHATSAPP[3:]), stdin=TOKEN)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is the dataset of whatsapp account 100000000000001" in result.stderr
+    assert f"collector dataset create {other} whatsapp" in result.stderr
+    assert tell("channel", "list", other) == {"channels": []}
+    tell("channel", "set", other, "messenger", "--page-id", "100000000000002", *WHATSAPP[3:], stdin=TOKEN)
 
 
 @pytest.mark.parametrize("option", ["--token", "--access-token", "--api-key"])

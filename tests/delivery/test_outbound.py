@@ -52,7 +52,7 @@ def reply(body: bytes, status: str = "200 OK", *headers: str, length: int | None
 
 async def ask(url: str, seconds: float = 5.0, **options: str) -> Answer:
     async with Outbound(seconds=seconds, **options) as outbound:  # type: ignore[arg-type]  # authorities only
-        return await outbound.post(Wire(url, {"content-type": "application/json"}, b"{}", (SECRET,)))
+        return await outbound.send(Wire(url, {"content-type": "application/json"}, b"{}", (SECRET,)))
 
 
 async def test_an_answer_comes_back_with_status_headers_and_body() -> None:
@@ -182,7 +182,7 @@ async def test_no_socket_to_be_had_is_unavailable() -> None:
         await reply(b"{}")(reader, writer)
 
     async with server(wait) as url, Outbound(sockets=1, seconds=5, connect_seconds=1.0) as outbound:
-        asked = [asyncio.create_task(outbound.post(Wire(url, {}, b"{}"))) for _ in range(2)]
+        asked = [asyncio.create_task(outbound.send(Wire(url, {}, b"{}"))) for _ in range(2)]
         done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         release.set()
         assert [task.result().lost for task in done] == ["unavailable"]
@@ -196,10 +196,10 @@ async def test_after_a_hang_the_sockets_are_free_again() -> None:
         await (reader.read() if hanging else reply(b"{}")(reader, writer))
 
     async with server(script) as url, Outbound(sockets=2, seconds=1.0) as outbound:
-        lost = await asyncio.gather(*(outbound.post(Wire(url, {}, b"{}")) for _ in range(2)))
+        lost = await asyncio.gather(*(outbound.send(Wire(url, {}, b"{}")) for _ in range(2)))
         hanging = False
         assert [answer.lost for answer in lost] == ["unknown", "unknown"]
-        answers = await asyncio.gather(*(outbound.post(Wire(url, {}, b"{}")) for _ in range(2)))
+        answers = await asyncio.gather(*(outbound.send(Wire(url, {}, b"{}")) for _ in range(2)))
         assert [answer.status for answer in answers] == [200, 200]
 
 

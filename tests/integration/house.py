@@ -19,7 +19,7 @@ import httpx2
 
 from collector import attribution
 from collector.attribution import Attribution, Click
-from collector.directory import onboarding
+from collector.directory import channels, onboarding
 from collector.event import Channel
 from collector.store.face import Directory
 from collector.store.opening import open_store, wall_clock
@@ -168,7 +168,7 @@ class House:
                 await onboarding.change_business(store, row.business_id, **changes)
             if channel and changes.get("destination") == "connectly":
                 shop.dataset = row.business_id
-                await onboarding.set_destination(
+                await channels.set_destination(
                     store,
                     self.vault,
                     business_id=row.business_id,
@@ -177,7 +177,7 @@ class House:
                     now=wall_clock(),
                 )
             elif channel:
-                await onboarding.set_channel(
+                await channels.set_channel(
                     store,
                     self.vault,
                     business_id=row.business_id,
@@ -199,7 +199,7 @@ class House:
         """Let a shop use the WhatsApp account and dataset of another, as the shops of an agency may."""
 
         async def work(store: Directory) -> None:
-            await onboarding.set_channel(
+            await channels.set_channel(
                 store,
                 self.vault,
                 business_id=shop.business_id,
@@ -217,7 +217,7 @@ class House:
         """Let a shop's dataset be its website's."""
 
         async def work(store: Directory) -> None:
-            await onboarding.set_channel(
+            await channels.set_channel(
                 store,
                 self.vault,
                 business_id=shop.business_id,
@@ -238,7 +238,7 @@ class House:
         async def work(store: Directory) -> None:
             rest: tuple[Channel, ...] = ("messenger", "instagram", "website")
             for number, channel in enumerate(rest, start=2):
-                await onboarding.set_channel(
+                await channels.set_channel(
                     store,
                     self.vault,
                     business_id=shop.business_id,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.directory import Directory, onboarding
+from collector.directory import Directory, channels, onboarding
 from collector.store import face
 from collector.store.opening import Store
 from collector.vault import Vault
@@ -12,7 +12,7 @@ from tests.settings.conftest import NOW, files_hold, shop
 
 
 async def connect(store: Store, vault: Vault, business_id: str, token: str = "sandbox-token") -> None:
-    await onboarding.set_channel(
+    await channels.set_channel(
         store.directory,
         vault,
         business_id=business_id,

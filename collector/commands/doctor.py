@@ -1,0 +1,92 @@
+"""`collector doctor`: what is wrong with a business's set-up, and what to do."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from collector.commands import Misused
+from collector.commands.facts import OPTIONS, Tests, collect
+from collector.commands.printing import answer, json_option
+from collector.commands.session import Session, within
+from collector.diagnosis import Facts, Finding, diagnose
+from collector.directory import onboarding
+
+COLOURS: Final = {"ok": "green", "warning": "yellow", "fault": "red", "skipped": "bright_black"}
+WORD_WIDTH: Final = 9
+CHECK_WIDTH: Final = 11
+
+
+@click.command("doctor")
+@click.argument("business_id")
+@click.option(
+    "--send-test", "code", metavar="CODE", help="Send a test event to each channel, with this code of Events Manager."
+)
+@click.option("--ctwa-clid", help="Click id for the test event to whatsapp: one that Meta gave.")
+@click.option("--page-scoped-user-id", help="Person for the test event to messenger.")
+@click.option("--ig-sid", help="Person for the test event to instagram.")
+@json_option
+def doctor_command(business_id: str, code: str | None, as_json: bool, **people: str | None) -> None:
+    """Check a business from end to end, and say what to do.
+
+    In the order in which things break: collector, business, pages, then each channel. Ends with 1 where something is at fault. Run it where
+    the collector serves, with the same settings. Meta shows test events on their own page, and counts them too.
+
+    \b
+    collector doctor ID
+    collector doctor ID --send-test TEST12345 --ctwa-clid ARAk…
+    """
+    named = {channel: people[option.lstrip("-").replace("-", "_")] for channel, option in OPTIONS.items()}
+    if code is not None:
+        onboarding.checked_test_code(code)
+    elif any(named.values()):
+        raise Misused("a click or a person is for a test event: --send-test CODE")
+    tests = None if code is None else Tests(code=code, people=named)
+
+    async def work(session: Session) -> Facts:
+        return await collect(session, business_id, tests)
+
+    facts = within(work)
+    findings = diagnose(facts)
+    faults, warnings = (sum(each.status == status for each in findings) for status in ("fault", "warning"))
+    told = {"business_id": business_id, "ok": not faults, "faults": faults, "warnings": warnings, "checks": findings}
+    text = f"{_head(facts)}\n\n{_text(findings)}\n\n{_sum(faults, warnings)}"
+    answer(as_json, told, text if _is_coloured() else click.unstyle(text))
+    click.get_current_context().exit(1 if faults else 0)
+
+
+def _is_coloured() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _head(facts: Facts) -> str:
+    row = facts.business
+    return f"{click.style(row.name, bold=True)}  {row.business_id}"
+
+
+def _text(findings: Sequence[Finding]) -> str:
+    """One line a check below the name of its part; its remedy below it."""
+    lines: list[str] = []
+    part = ""
+    for each in findings:
+        if each.part != part:
+            part = each.part
+            lines += ["", click.style(part, bold=True)] if lines else [click.style(part, bold=True)]
+        word = click.style(f"{each.status:<{WORD_WIDTH}}", fg=COLOURS[each.status])
+        lines.append(f"  {word}{each.check:<{CHECK_WIDTH}}{each.what}")
+        if each.remedy:
+            lines.append(" " * (2 + WORD_WIDTH + CHECK_WIDTH) + f"→ {each.remedy}")
+    return "\n".join(lines)
+
+
+def _sum(faults: int, warnings: int) -> str:
+    if not faults and not warnings:
+        return click.style("All is well.", fg="green")
+    counted = [
+        f"{count} {name}{'s' if count > 1 else ''}"
+        for count, name in ((faults, "fault"), (warnings, "warning"))
+        if count
+    ]
+    return click.style(", ".join(counted), fg="red" if faults else "yellow")

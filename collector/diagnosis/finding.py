@@ -1,0 +1,80 @@
+"""What a check comes to, and the facts that checks look at."""
+
+from typing import Literal
+
+import msgspec
+
+from collector.delivery import Outcome
+from collector.destinations.graph import App, Problem, Served, Token
+from collector.settings import Settings
+from collector.store.face import BusinessRow, ChannelRow, KeyRow
+
+Status = Literal["ok", "warning", "fault", "skipped"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One check: of what (`part`), called how, what was found, and what to do. `skipped` says that it could not be made."""
+
+    part: str
+    check: str
+    status: Status
+    what: str
+    remedy: str | None = None
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a GET of a page came to: a status, with the address that a redirect names, or why there was none."""
+
+    url: str
+    status: int = 0
+    location: str | None = None
+    error: str | None = None
+
+
+class Hearing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the destination said to a request without a token, at `at` by our clock (UTC milliseconds, the middle of the exchange)."""
+
+    at: int
+    served: Served
+    error: str | None = None
+
+
+class ChannelFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel, and what Graph says about it. What was not asked is None, because what comes before it failed.
+
+    `sealed`: why its token does not open. `told`: what the token may do. `named`: what the dataset is called. `linked`: the datasets of its
+    asset. `apps`: who gets the asset's webhooks.
+    """
+
+    row: ChannelRow
+    sealed: str | None = None
+    told: Token | Problem | None = None
+    named: str | Problem | None = None
+    linked: tuple[str, ...] | Problem | None = None
+    apps: tuple[App, ...] | Problem | None = None
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """A test event to a channel: how it went, or what it would have needed."""
+
+    row: ChannelRow
+    outcome: Outcome | None = None
+    lacks: str | None = None
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was found out about a business, at `now` (UTC milliseconds).
+
+    `unwritten`: why the store cannot be written. `channels` are those of the business's destination.
+    """
+
+    now: int
+    settings: Settings
+    business: BusinessRow
+    keys: tuple[KeyRow, ...]
+    unwritten: str | None
+    hearing: Hearing
+    shop: tuple[Visit, ...]
+    snippet: Visit
+    channels: tuple[ChannelFacts, ...]
+    trials: tuple[Trial, ...] = ()

@@ -1,0 +1,111 @@
+"""Where the shop's pages and the collector stand, and what that does to the cookie."""
+
+from collections.abc import Iterator
+from urllib.parse import urljoin, urlsplit
+
+from collector.diagnosis.finding import Facts, Finding
+from collector.directory import origin
+from collector.settings import is_local
+from collector.store.face import BusinessRow
+
+PART = "pages"
+
+
+def of_the_pages(facts: Facts) -> Iterator[Finding]:
+    """The shop first, then the collector beside it, then what the browser keeps."""
+    yield _origins(facts.business)
+    yield _shop(facts)
+    yield _snippet(facts)
+    yield _site(facts.business, facts.settings.public_url)
+    yield _cookie(facts.business)
+
+
+def _origins(row: BusinessRow) -> Finding:
+    plain = [each for each in row.origins if each.startswith("http://")]
+    if plain:
+        remedy = f"for shoppers: collector business set {row.business_id} --origin https://…"
+        return Finding(PART, "origins", "warning", f"{', '.join(plain)} is seen from this machine alone", remedy)
+    return Finding(PART, "origins", "ok", ", ".join(row.origins))
+
+
+def _shop(facts: Facts) -> Finding:
+    row, elsewhere = facts.business, []
+    for visit in facts.shop:
+        if visit.error is not None:
+            return Finding(
+                PART,
+                "shop",
+                "warning",
+                f"{visit.url} cannot be reached from here: {visit.error}",
+                "check the origin's name; or nothing, if shoppers reach it",
+            )
+        target = _origin_of(urljoin(visit.url, visit.location or ""))
+        if 300 <= visit.status < 400 and target not in row.origins:
+            elsewhere.append((visit.url, target))
+    if elsewhere:
+        url, target = elsewhere[0]
+        origins = " ".join(f"--origin {each}" for each in (*row.origins, target))
+        what = f"{url} leads to {target}, which is no origin of this business: what its pages send is answered 403"
+        return Finding(
+            PART, "shop", "warning", what, f"if it is the shop: collector business set {row.business_id} {origins}"
+        )
+    return Finding(PART, "shop", "ok", "answers" if len(facts.shop) == 1 else f"all {len(facts.shop)} origins answer")
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _snippet(facts: Facts) -> Finding:
+    visit = facts.snippet
+    if visit.error is not None:
+        remedy = "start it: collector serve; or check COLLECTOR_PUBLIC_URL, DNS and the proxy; or nothing, if shoppers reach it"
+        return Finding(PART, "collector", "warning", f"{visit.url} cannot be reached from here: {visit.error}", remedy)
+    if visit.status != 200:
+        remedy = "check COLLECTOR_PUBLIC_URL (it stands in the tag), and that the proxy passes it to the collector"
+        return Finding(
+            PART, "collector", "fault", f"{visit.url} answers {visit.status}: shoppers get no snippet", remedy
+        )
+    return Finding(PART, "collector", "ok", f"{visit.url} is served")
+
+
+def _site(row: BusinessRow, public_url: str) -> Finding:
+    """Same site, or the second best; what the tag says follows the same rule."""
+    host, shop = origin.host_of(public_url), origin.host_of(row.origins[0])
+    if host in map(origin.host_of, row.origins):
+        return Finding(PART, "site", "ok", f"the collector is on the shop's own host {host}")
+    if row.cookie_domain is not None and origin.within(host, row.cookie_domain):
+        return Finding(PART, "site", "ok", f"the collector, {host}, is on the shop's site {row.cookie_domain}")
+    if is_local(host) and not is_local(shop):
+        what = f"{public_url} is this machine: shoppers cannot reach it"
+        return Finding(
+            PART,
+            "site",
+            "fault",
+            what,
+            "set COLLECTOR_PUBLIC_URL to where they reach the collector, then renew the tag",
+        )
+    widest = origin.cookie_domain(public_url)
+    if widest is not None and widest == origin.cookie_domain(row.origins[0]):
+        what = f"the cookie's domain {row.cookie_domain or shop} is narrower than the site: {host} cannot set it"
+        remedy = f"collector business set {row.business_id} --cookie-domain {widest}, then renew the tag"
+        return Finding(PART, "site", "warning", what, remedy)
+    what = f"the collector, {host}, is on another site than {shop}: second best, the snippet writes the cookies and Safari ends them after a week"
+    remedy = f"serve it below {shop}'s site: a path of the shop's host, or a host beside it such as t.{origin.cookie_domain(row.origins[0]) or shop}"
+    return Finding(PART, "site", "warning", what, remedy)
+
+
+def _cookie(row: BusinessRow) -> Finding:
+    scope = row.cookie_domain or origin.host_of(row.origins[0])
+    beyond = [each for each in row.origins if not origin.within(origin.host_of(each), scope)]
+    if not beyond:
+        where = row.cookie_domain or f"{scope} alone"
+        return Finding(PART, "cookie", "ok", f"{row.cookie_name} on {where} covers every origin")
+    what = f"{row.cookie_name} on {scope} does not reach {', '.join(beyond)}: a click that lands there is lost at the checkout elsewhere"
+    widest = {origin.cookie_domain(each) for each in row.origins}
+    if len(widest) == 1 and None not in widest:
+        remedy = f"collector business set {row.business_id} --cookie-domain {widest.pop()}, then renew the tag"
+    else:
+        remedy = f"give it a business of its own: collector business create NAME --origin {beyond[0]}"
+    return Finding(PART, "cookie", "fault", what, remedy)
