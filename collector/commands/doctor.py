@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,7 +12,7 @@ from collector.commands import Misused
 from collector.commands.facts import OPTIONS, Tests, collect
 from collector.commands.printing import answer, json_option
 from collector.commands.session import Session, within
-from collector.diagnosis import Facts, Finding, diagnose
+from collector.diagnosis import Facts, Finding, Status, diagnose
 from collector.directory import onboarding
 
 COLOURS: Final = {"ok": "green", "warning": "yellow", "fault": "red", "skipped": "bright_black"}
@@ -50,9 +51,16 @@ def doctor_command(business_id: str, code: str | None, as_json: bool, **people: 
 
     facts = within(work)
     findings = diagnose(facts)
-    faults, warnings = (sum(each.status == status for each in findings) for status in ("fault", "warning"))
-    told = {"business_id": business_id, "ok": not faults, "faults": faults, "warnings": warnings, "checks": findings}
-    text = f"{_head(facts)}\n\n{_text(findings)}\n\n{_sum(faults, warnings)}"
+    count = Counter(each.status for each in findings)
+    faults = count["fault"]
+    told = {
+        "business_id": business_id,
+        "ok": not faults,
+        "faults": faults,
+        "warnings": count["warning"],
+        "checks": findings,
+    }
+    text = f"{_head(facts)}\n\n{_text(findings)}\n\n{_sum(count)}"
     answer(as_json, told, text if _is_coloured() else click.unstyle(text))
     click.get_current_context().exit(1 if faults else 0)
 
@@ -81,12 +89,14 @@ def _text(findings: Sequence[Finding]) -> str:
     return "\n".join(lines)
 
 
-def _sum(faults: int, warnings: int) -> str:
-    if not faults and not warnings:
-        return click.style("All is well.", fg="green")
-    counted = [
-        f"{count} {name}{'s' if count > 1 else ''}"
-        for count, name in ((faults, "fault"), (warnings, "warning"))
-        if count
-    ]
-    return click.style(", ".join(counted), fg="red" if faults else "yellow")
+def _sum(count: Counter[Status]) -> str:
+    names: dict[Status, str] = {"fault": "fault", "warning": "warning", "skipped": "check not made"}
+    said = [f"{count[status]} {_plural(name, count[status])}" for status, name in names.items() if count[status]]
+    if count["fault"] or count["warning"]:
+        return click.style(", ".join(said), fg="red" if count["fault"] else "yellow")
+    return click.style("All is well" + "".join(f"; {each}" for each in said), fg="green")
+
+
+def _plural(name: str, count: int) -> str:
+    noun, _, rest = name.partition(" ")
+    return f"{noun}{'s' if count > 1 else ''} {rest}".rstrip()

@@ -1,4 +1,4 @@
-"""One channel: its token, its dataset, whose dataset that is, who hears its webhooks, and whether it runs."""
+"""One channel: its token, its dataset, whose dataset that is, who hears its webhooks, and whether its lane runs."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -6,7 +6,16 @@ from typing import Final
 from collector.destinations.graph import Problem, Token
 from collector.diagnosis.finding import ChannelFacts, Facts, Finding, Status
 from collector.diagnosis.ground import SOON_MS, day
-from collector.diagnosis.trouble import SCOPES, SUBSCRIBING, asset, explain, is_about_scope, is_about_token, renewal
+from collector.diagnosis.trouble import (
+    SCOPES,
+    SUBSCRIBING,
+    Told,
+    asset,
+    explain,
+    is_about_scope,
+    is_about_token,
+    renewal,
+)
 
 FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "messenger": ("messages", "messaging_postbacks", "messaging_referrals"),
@@ -16,23 +25,21 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
 
 
 def of_a_channel(facts: Facts, known: ChannelFacts) -> Iterator[Finding]:
-    """In the order in which Graph would refuse: token, scopes, dataset, its link; then webhooks; then whether the channel runs."""
+    """In the order in which Graph would refuse: token, scopes, dataset, its link; then webhooks; then whether its lane runs."""
     found = [_token(known, facts.now)]
     if known.row.channel == "connectly":
-        found.append(
-            Finding("connectly", "key", "skipped", "not checked: Connectly has no call that tells without an event")
-        )
+        what = "not checked: Connectly has no call that tells without an event"
+        found.append(Finding("connectly", "key", "skipped", what))
     else:
-        found += _at_meta(facts, known, usable=found[0].status in ("ok", "warning"))
+        found += _at_meta(facts, known)
     yield from found
-    sound = found[0].status in ("ok", "warning") and all(each.status != "fault" for each in found)
-    yield _running(known, sound)
+    yield _lane(known, found[0].status != "skipped" and all(each.status != "fault" for each in found))
 
 
-def _at_meta(facts: Facts, known: ChannelFacts, usable: bool) -> Iterator[Finding]:
+def _at_meta(facts: Facts, known: ChannelFacts) -> Iterator[Finding]:
     channel = known.row.channel
-    checks = ["scopes", "dataset"] if channel == "website" else ["scopes", "dataset", "link", "webhooks"]
-    if not usable:
+    if not known.usable:
+        checks = ("scopes", "dataset") if channel == "website" else ("scopes", "dataset", "link", "webhooks")
         yield from (Finding(channel, name, "skipped", "not checked: the token cannot be used") for name in checks)
         return
     scopes = _scopes(known)
@@ -44,33 +51,26 @@ def _at_meta(facts: Facts, known: ChannelFacts, usable: bool) -> Iterator[Findin
 
 
 def _token(known: ChannelFacts, now: int) -> Finding:
-    row, told = known.row, known.told
-    part, name = row.channel, "token"
+    row, told, part = known.row, known.told, known.row.channel
     if known.sealed is not None:
         remedy = f"bring the master key back (COLLECTOR_SECRET_KEYS or the key file), or store it again: {renewal(row)}"
-        return Finding(part, name, "fault", f"the stored token does not open: {known.sealed}", remedy)
-    if row.channel == "connectly":
-        return Finding(part, name, "ok", f"Connectly's API key for {row.asset_id} opens")
-    if told is None:
-        return Finding(part, name, "skipped", "not checked: Graph cannot be reached")
-    shared = f", credential {row.credential}" if row.credential else ""
-    problem = told if isinstance(told, Problem) else told.problem
+        return Finding(part, "token", "fault", f"the stored token does not open: {known.sealed}", remedy)
+    if part == "connectly":
+        return Finding(part, "token", "ok", f"Connectly's API key for {row.asset_id} opens")
+    if told is None or (isinstance(told, Problem) and told.lost):
+        return Finding(part, "token", "skipped", "not checked: Graph cannot be reached")
     if isinstance(told, Problem) and not is_about_token(told):
         what = f"Graph does not describe it: {explain(told, row, 'the token').what}"
-        return Finding(
-            part,
-            name,
-            "skipped" if told.lost else "warning",
-            what,
-            None if told.lost else "nothing, if the checks below pass",
-        )
+        return Finding(part, "token", "warning", what, "nothing, if the checks below pass")
     if isinstance(told, Problem) or not told.valid:
-        return Finding(part, name, "fault", *explain(problem or Problem(code=190), row, "the token"))
+        problem = told if isinstance(told, Problem) else told.problem or Problem(code=190)
+        return Finding(part, "token", "fault", *explain(problem, row, "the token"))
+    shared = f", credential {row.credential}" if row.credential else ""
     if told.expires_at is not None and told.expires_at < now + SOON_MS:
-        remedy = f"generate one that never expires for a system user: {renewal(row)}"
-        return Finding(part, name, "warning", f"the access token expires on {day(told.expires_at)}{shared}", remedy)
+        remedy = f"generate one for a system user, which never expires, and store it: {renewal(row)}"
+        return Finding(part, "token", "warning", f"the access token expires on {day(told.expires_at)}{shared}", remedy)
     until = "never expires" if told.expires_at is None else f"until {day(told.expires_at)}"
-    return Finding(part, name, "ok", f"valid, {until} ({_whose(told)}{shared})")
+    return Finding(part, "token", "ok", f"valid, {until} ({_whose(told)}{shared})")
 
 
 def _whose(told: Token) -> str:
@@ -86,7 +86,7 @@ def _scopes(known: ChannelFacts) -> Finding:
     if not isinstance(told, Token):
         return Finding(row.channel, "scopes", "skipped", "not checked: Graph does not describe the token")
     if lacking := [name for name in needed if name not in told.scopes]:
-        remedy = f"generate a token with {' and '.join(needed)}: {renewal(row)}"
+        remedy = f"generate one with {' and '.join(needed)}, and store it: {renewal(row)}"
         return Finding(row.channel, "scopes", "fault", f"the token lacks {' and '.join(lacking)}", remedy)
     for name in needed:
         targets = told.scopes[name]
@@ -108,7 +108,7 @@ def _dataset(known: ChannelFacts) -> Finding:
         return Finding(row.channel, "dataset", "skipped", "not checked: nothing was asked")
     if isinstance(named, str):
         return Finding(
-            row.channel, "dataset", "ok", row.dataset_id if named == row.dataset_id else f"{row.dataset_id} {named}"
+            row.channel, "dataset", "ok", row.dataset_id if named == row.dataset_id else f"{row.dataset_id} ({named})"
         )
     told = explain(named, row, f"dataset {row.dataset_id}")
     if is_about_scope(named):
@@ -129,7 +129,7 @@ def _link(known: ChannelFacts, narrow: bool) -> Finding:
                 part,
                 "link",
                 "skipped",
-                f"not checked: Graph shows the dataset of {thing} to a token with all scopes alone",
+                f"not checked: Graph shows the dataset of {thing} only to a token with all scopes",
             )
         return Finding(part, "link", "fault", *told)
     create = f"collector dataset create {row.business_id} {row.channel}"
@@ -152,12 +152,13 @@ def _webhooks(known: ChannelFacts, wanted: bool) -> Finding:
     if apps is None:
         return Finding(part, "webhooks", "skipped", "not checked: nothing was asked")
     if isinstance(apps, Problem):
-        what = f"not checked: {explain(apps, row, f'the webhooks of {thing}').what}"
-        remedy = f"to see it, a token with {SUBSCRIBING[part]}; sending needs none" if is_about_scope(apps) else None
-        return Finding(part, "webhooks", "skipped", what, remedy)
+        told = explain(apps, row, f"the webhooks of {thing}")
+        if is_about_scope(apps) and apps.code != 210:
+            told = Told(f"Graph shows them only to a token with {SUBSCRIBING[part]}", "nothing: sending needs no more")
+        return Finding(part, "webhooks", "skipped", f"not checked: {told.what}", told.remedy)
     bad: Status = "fault" if wanted else "warning"
-    told = known.told if isinstance(known.told, Token) else None
-    ours = next((app for app in apps if told and app.id == told.app_id), None)
+    mine = known.told.app_id if isinstance(known.told, Token) else None
+    ours = next((app for app in apps if app.id == mine), None)
     subscribe = f"in the app's dashboard, or: POST /{row.asset_id}/subscribed_apps"
     if needed := FIELDS.get(part):
         subscribe += f"?subscribed_fields={','.join(needed)}"
@@ -175,14 +176,14 @@ def _webhooks(known: ChannelFacts, wanted: bool) -> Finding:
     return Finding(part, "webhooks", "ok", f"{ours.name} gets those of {thing}")
 
 
-def _running(known: ChannelFacts, sound: bool) -> Finding:
+def _lane(known: ChannelFacts, sound: bool) -> Finding:
     row = known.row
     if row.held is None:
-        return Finding(row.channel, "running", "ok", "yes")
+        return Finding(row.channel, "lane", "ok", "not held")
     resume = f"collector channel resume {row.business_id} {row.channel}"
     remedy = (
         f"what can be checked is in order: {resume}"
         if sound
         else f"mend what stands above; it goes on by itself within the hour, or at once: {resume}"
     )
-    return Finding(row.channel, "running", "fault", f"it is held ({row.held}): its events wait, none is lost", remedy)
+    return Finding(row.channel, "lane", "fault", f"held ({row.held}): its events wait, none is lost", remedy)

@@ -6,6 +6,7 @@ import msgspec
 
 from collector.delivery import Outcome
 from collector.destinations.graph import App, Problem, Served, Token
+from collector.diagnosis.trouble import is_about_token
 from collector.settings import Settings
 from collector.store.face import BusinessRow, ChannelRow, KeyRow
 
@@ -52,6 +53,13 @@ class ChannelFacts(msgspec.Struct, frozen=True, kw_only=True):
     named: str | Problem | None = None
     linked: tuple[str, ...] | Problem | None = None
     apps: tuple[App, ...] | Problem | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a token, and Graph does not refuse it."""
+        if isinstance(self.told, Problem):
+            return not (self.told.lost or is_about_token(self.told))
+        return self.told is not None and self.told.valid
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):

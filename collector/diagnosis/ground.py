@@ -72,11 +72,12 @@ def _span(ms: int) -> str:
 
 def _version(facts: Facts) -> Finding:
     asked, served = facts.settings.graph_version, facts.hearing.served
-    if served.version not in (None, asked) or served.warning:
-        instead = f", and serves it as {served.version}" if served.version not in (None, asked) else ""
-        said = f": {served.warning}" if served.warning else ""
-        remedy = "set COLLECTOR_GRAPH_VERSION to one that lives (or unset it), and restart what serves"
-        return Finding("collector", "version", "warning", f"Graph is done with {asked}{instead}{said}", remedy)
+    remedy = "set COLLECTOR_GRAPH_VERSION to one that lives, or unset it, and restart what serves"
+    if served.version not in (None, asked):
+        what = f"{asked} is over: Graph serves it as {served.version}"
+        return Finding("collector", "version", "warning", what, remedy)
+    if served.warning is not None:
+        return Finding("collector", "version", "warning", f"{asked}, and Graph says: {served.warning}", remedy)
     return Finding("collector", "version", "ok", asked)
 
 
@@ -109,35 +110,30 @@ def _mode(facts: Facts) -> Finding:
     row = facts.business
     if row.mode == "live":
         return Finding("business", "mode", "ok", "live")
-    remedy = f"when it counts: collector business set {row.business_id} --mode live"
+    live = f"collector business set {row.business_id} --mode live"
     if row.test_event_code is None:
         what = "test, without a code: everything is stored, nothing is sent"
-        remedy = f"collector business set {row.business_id} --test-event-code CODE; {remedy}"
+        remedy = f"collector business set {row.business_id} --test-event-code CODE; or --mode live, when it counts"
         return Finding("business", "mode", "fault", what, remedy)
-    return Finding(
-        "business", "mode", "warning", f"test: everything goes out as a test event ({row.test_event_code})", remedy
-    )
+    what = f"test: everything goes out as a test event, with the code {row.test_event_code}"
+    return Finding("business", "mode", "warning", what, f"when it counts: {live}")
 
 
 def _keys(facts: Facts) -> Finding:
     create = f"collector key create {facts.business.business_id}"
-    usable = [
+    live = [
         row for row in facts.keys if row.revoked_at is None and (row.expires_at is None or row.expires_at > facts.now)
     ]
-    if not usable:
-        gone = "all are expired or revoked" if facts.keys else "there is none"
+    gone = len(facts.keys) - len(live)
+    if not live:
+        why = "all are expired or revoked" if gone else "there is none"
         return Finding(
-            "business", "keys", "fault", f"no usable API key, {gone}: the shop's server is answered 401", create
+            "business", "keys", "fault", f"no usable API key, {why}: the shop's server is answered 401", create
         )
-    ends = max(row.expires_at or 0 if row.expires_at else facts.now + 2 * SOON_MS for row in usable)
-    if ends < facts.now + SOON_MS:
-        return Finding("business", "keys", "warning", f"the last usable API key expires on {day(ends)}", create)
-    return Finding("business", "keys", "ok", f"{len(usable)} usable" + _stale(facts, len(usable)))
-
-
-def _stale(facts: Facts, usable: int) -> str:
-    gone = len(facts.keys) - usable
-    return f", {gone} expired or revoked" if gone else ""
+    last = max((row.expires_at for row in live if row.expires_at is not None), default=0)
+    if last < facts.now + SOON_MS and all(row.expires_at for row in live):
+        return Finding("business", "keys", "warning", f"the last usable API key expires on {day(last)}", create)
+    return Finding("business", "keys", "ok", f"{len(live)} usable" + (f", {gone} expired or revoked" if gone else ""))
 
 
 def _channels(facts: Facts) -> Finding:

@@ -13,19 +13,20 @@ PART = "pages"
 
 def of_the_pages(facts: Facts) -> Iterator[Finding]:
     """The shop first, then the collector beside it, then what the browser keeps."""
-    yield _origins(facts.business)
+    yield _origins(facts.business, facts.settings.public_url)
     yield _shop(facts)
     yield _snippet(facts)
     yield _site(facts.business, facts.settings.public_url)
     yield _cookie(facts.business)
 
 
-def _origins(row: BusinessRow) -> Finding:
+def _origins(row: BusinessRow, public_url: str) -> Finding:
+    """Plain http is for a trial on one machine, collector and all."""
     plain = [each for each in row.origins if each.startswith("http://")]
-    if plain:
-        remedy = f"for shoppers: collector business set {row.business_id} --origin https://…"
+    if plain and not is_local(origin.host_of(public_url)):
+        remedy = f"collector business set {row.business_id} --origin https://…"
         return Finding(PART, "origins", "warning", f"{', '.join(plain)} is seen from this machine alone", remedy)
-    return Finding(PART, "origins", "ok", ", ".join(row.origins))
+    return Finding(PART, "origins", "ok", ", ".join(row.origins) + (" (this machine alone)" if plain else ""))
 
 
 def _shop(facts: Facts) -> Finding:

@@ -80,27 +80,27 @@ def explain(problem: Problem, row: ChannelRow, thing: str) -> Told:
         else f" ({'/'.join(str(n) for n in (problem.code, problem.subcode) if n is not None)})"
     )
     said = problem.words or "no reason given"
-    new_token = f"with a new token: {renewal(row)}"
+    store = f"store it: {renewal(row)}"
     if problem.lost:
         return Told(f"Graph cannot be reached: {said}", "check the network, and COLLECTOR_GRAPH_URL; then ask again")
     if is_about_token(problem):
         ended = _ENDED.get(problem.subcode, "is refused by Meta") if problem.code == 190 else "is refused by Meta"
         return Told(
-            f"the access token {ended}{code}", f"generate one that never expires for a system user; {new_token}"
+            f"the access token {ended}{code}", f"generate one for a system user, which never expires, and {store}"
         )
     if problem.code == 270:
         return Told(
             f"the token lacks whatsapp_business_manage_events{code}; Meta's words about the access level mislead",
-            f"generate one with {' and '.join(SCOPES['whatsapp'])}; {new_token}",
+            f"generate one with {' and '.join(SCOPES['whatsapp'])}, and {store}",
         )
     if problem.code == 210:
         return Told(
-            f"Graph shows {thing} to a token of the Page alone{code}", "nothing, if the app's dashboard shows it"
+            f"Graph shows {thing} only to a token of the Page itself{code}", "nothing, if the app's dashboard shows it"
         )
     if is_about_scope(problem):
         needed = " and ".join(SCOPES.get(row.channel, ())) or "the right to see it"
         return Told(
-            f"the token lacks a permission for {thing}{code}: {said}", f"generate one with {needed}; {new_token}"
+            f"the token lacks a permission for {thing}{code}: {said}", f"generate one with {needed}, and {store}"
         )
     if problem.code == 33 or (problem.code, problem.subcode) == (100, 33):
         return Told(
