@@ -61,12 +61,12 @@ def doctor_command(business_id: str, code: str | None, as_json: bool, **people: 
         "checks": findings,
     }
     text = f"{_head(facts)}\n\n{_text(findings)}\n\n{_sum(count)}"
-    answer(as_json, told, text if _is_coloured() else click.unstyle(text))
+    answer(as_json, told, text if _is_terminal() and not os.environ.get("NO_COLOR") else click.unstyle(text))
     click.get_current_context().exit(1 if faults else 0)
 
 
-def _is_coloured() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def _head(facts: Facts) -> str:

@@ -145,13 +145,14 @@ async def _ask(graph: Graph, opened: Opened, told: Token | Problem | None) -> Ch
     known = ChannelFacts(row=row, sealed=opened.sealed, told=told)
     if not known.usable:
         return known
-    named, linked, apps = None, None, None
     if row.dataset_id is not None:
         named = read_name(await graph.ask(token, quote(row.dataset_id), fields="id,name"))
+        known = msgspec.structs.replace(known, named=named)
     if row.asset_id is not None:
         linked = read_datasets(await graph.ask(token, f"{quote(row.asset_id)}/dataset"))
         apps = read_apps(await graph.ask(token, f"{quote(row.asset_id)}/subscribed_apps"))
-    return msgspec.structs.replace(known, named=named, linked=linked, apps=apps)
+        known = msgspec.structs.replace(known, linked=linked, apps=apps)
+    return known
 
 
 # ------------------------------------------------------------------ test events

@@ -14,6 +14,7 @@ from collector.diagnosis.trouble import (
     explain,
     is_about_scope,
     is_about_token,
+    passes,
     renewal,
 )
 
@@ -104,8 +105,6 @@ def _dataset(known: ChannelFacts) -> Finding:
     if row.dataset_id is None:
         remedy = f"collector dataset create {row.business_id} {row.channel}"
         return Finding(row.channel, "dataset", "fault", "none is set: events wait (held)", remedy)
-    if named is None:
-        return Finding(row.channel, "dataset", "skipped", "not checked: nothing was asked")
     if isinstance(named, str):
         return Finding(
             row.channel, "dataset", "ok", row.dataset_id if named == row.dataset_id else f"{row.dataset_id} ({named})"
@@ -114,14 +113,18 @@ def _dataset(known: ChannelFacts) -> Finding:
     if is_about_scope(named):
         what = f"not checked: Graph shows it only to a token that may read it ({told.what})"
         return Finding(row.channel, "dataset", "skipped", what, "to be sure, send a test event: --send-test CODE")
-    return Finding(row.channel, "dataset", "fault", *told)
+    return _unanswered(row.channel, "dataset", named, told)
+
+
+def _unanswered(part: str, check: str, problem: Problem, told: Told) -> Finding:
+    if passes(problem):
+        return Finding(part, check, "skipped", f"not checked: {told.what}", told.remedy)
+    return Finding(part, check, "fault", *told)
 
 
 def _link(known: ChannelFacts, narrow: bool) -> Finding:
     row, linked = known.row, known.linked
     part, thing = row.channel, asset(row)
-    if linked is None:
-        return Finding(part, "link", "skipped", "not checked: nothing was asked")
     if isinstance(linked, Problem):
         told = explain(linked, row, thing)
         if narrow and (is_about_scope(linked) or linked.code == 270):
@@ -131,7 +134,7 @@ def _link(known: ChannelFacts, narrow: bool) -> Finding:
                 "skipped",
                 f"not checked: Graph shows the dataset of {thing} only to a token with all scopes",
             )
-        return Finding(part, "link", "fault", *told)
+        return _unanswered(part, "link", linked, told)
     create = f"collector dataset create {row.business_id} {row.channel}"
     if not linked:
         return Finding(part, "link", "fault", f"{thing} has no dataset: Meta refuses its events", create)
@@ -149,8 +152,6 @@ def _webhooks(known: ChannelFacts, wanted: bool) -> Finding:
     """A fault only where webhooks are wanted: the app secret is set."""
     row, apps = known.row, known.apps
     part, thing = row.channel, asset(row)
-    if apps is None:
-        return Finding(part, "webhooks", "skipped", "not checked: nothing was asked")
     if isinstance(apps, Problem):
         told = explain(apps, row, f"the webhooks of {thing}")
         if is_about_scope(apps) and apps.code != 210:

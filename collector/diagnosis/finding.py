@@ -1,6 +1,6 @@
 """What a check comes to, and the facts that checks look at."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -40,8 +40,11 @@ class Hearing(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
+NOT_ASKED: Final = Problem(words="not asked", lost=True)
+
+
 class ChannelFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """One channel, and what Graph says about it. What was not asked is None, because what comes before it failed.
+    """One channel, and what Graph says about it, as far as it was asked: not without a usable token.
 
     `sealed`: why its token does not open. `told`: what the token may do. `named`: what the dataset is called. `linked`: the datasets of its
     asset. `apps`: who gets the asset's webhooks.
@@ -50,9 +53,9 @@ class ChannelFacts(msgspec.Struct, frozen=True, kw_only=True):
     row: ChannelRow
     sealed: str | None = None
     told: Token | Problem | None = None
-    named: str | Problem | None = None
-    linked: tuple[str, ...] | Problem | None = None
-    apps: tuple[App, ...] | Problem | None = None
+    named: str | Problem = NOT_ASKED
+    linked: tuple[str, ...] | Problem = NOT_ASKED
+    apps: tuple[App, ...] | Problem = NOT_ASKED
 
     @property
     def usable(self) -> bool:

@@ -98,8 +98,14 @@ def _site(row: BusinessRow, public_url: str) -> Finding:
 
 
 def _cookie(row: BusinessRow) -> Finding:
+    """Without a domain, a cookie is its host's alone: not even that of the hosts below it."""
     scope = row.cookie_domain or origin.host_of(row.origins[0])
-    beyond = [each for each in row.origins if not origin.within(origin.host_of(each), scope)]
+    hosts = {each: origin.host_of(each) for each in row.origins}
+    beyond = [
+        each
+        for each, host in hosts.items()
+        if not (host == scope or (row.cookie_domain is not None and origin.within(host, scope)))
+    ]
     if not beyond:
         where = row.cookie_domain or f"{scope} alone"
         return Finding(PART, "cookie", "ok", f"{row.cookie_name} on {where} covers every origin")

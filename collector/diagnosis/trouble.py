@@ -72,6 +72,12 @@ def is_about_scope(problem: Problem) -> bool:
     return problem.code in _SCOPE_CODES
 
 
+def passes(problem: Problem) -> bool:
+    """Whether the same question may be answered later: nothing is known to be wrong."""
+    later = problem.code is not None and classify(0, problem.code, problem.subcode).kind in ("throttled", "unavailable")
+    return problem.lost or later
+
+
 def explain(problem: Problem, row: ChannelRow, thing: str) -> Told:
     """What Graph's refusal of a question about `thing` (the channel's asset or dataset) means, by code and subcode."""
     code = (
@@ -107,6 +113,6 @@ def explain(problem: Problem, row: ChannelRow, thing: str) -> Told:
             f"{thing} does not exist, or is not assigned to the token's system user{code}",
             "check the id; assign it in Meta's Business settings: Users > System users > Assign assets",
         )
-    if problem.code is not None and classify(0, problem.code, problem.subcode).kind in ("throttled", "unavailable"):
+    if passes(problem):
         return Told(f"Graph cannot say now{code}: {said}", "ask again in some minutes")
     return Told(f"Graph refuses the question about {thing}{code}: {said}", "see Meta's words")

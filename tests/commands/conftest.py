@@ -22,9 +22,9 @@ Tell = Callable[..., Any]
 def run(tmp_path: Path) -> Run:
     """`run("business", "list", env={…}, stdin="…")` gives click's result: exit code, both streams."""
 
-    def invoke(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Result:
+    def invoke(*arguments: str, stdin: str = "", env: dict[str, str] | None = None, color: bool = False) -> Result:
         environ = {"COLLECTOR_DATA_DIR": str(tmp_path / "data"), **(env or {})}
-        return CliRunner(env=environ).invoke(main, arguments, input=stdin, prog_name="collector")
+        return CliRunner(env=environ).invoke(main, arguments, input=stdin, prog_name="collector", color=color)
 
     return invoke
 

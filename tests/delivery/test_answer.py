@@ -117,4 +117,4 @@ def test_a_lost_answer_says_whether_anything_had_left() -> None:
 
 
 def test_a_request_does_not_show_its_secrets() -> None:
-    assert TOKEN not in repr(Wire("https://x", {"authorization": TOKEN}, b"{}", (TOKEN,)))
+    assert TOKEN not in repr(Wire(f"https://x?input_token={TOKEN}", {"authorization": TOKEN}, b"{}", (TOKEN,)))
