@@ -116,7 +116,7 @@ def test_metas_word_replaces_a_wrong_dataset(tell: Tell, run: Run, shop: str, at
             ("lacks a permission for WhatsApp account 100000000000001 (200)", "whatsapp_business_management"),
         ),
         ({"assets": []}, ("not assigned to the token's system user (100/33)", "System users")),
-        (None, ("is refused by Meta (190)", "generate one that never expires")),
+        (None, ("is refused by Meta (190)", "generate one for a system user")),
     ],
 )
 @pytest.mark.parametrize("command", ["create", "show"])
