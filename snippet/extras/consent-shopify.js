@@ -16,5 +16,12 @@
   };
 
   document.addEventListener('visitorConsentCollected', tell);
-  if (window.Shopify && Shopify.loadFeatures) Shopify.loadFeatures([{ name: 'consent-tracking-api', version: '0.1' }], tell);
+  let tries = 100; // Shopify's loader may come later: ten seconds
+  const listen = () => {
+    try {
+      if (window.Shopify && Shopify.loadFeatures) Shopify.loadFeatures([{ name: 'consent-tracking-api', version: '0.1' }], tell);
+      else if (tries--) setTimeout(listen, 100);
+    } catch (error) { /* another Shopify: nothing is known */ }
+  };
+  listen();
 })();

@@ -11,17 +11,21 @@
   const { purposes = '1,7' } = (document.currentScript || 0).dataset || {};
 
   const hear = (data, isFine) => {
-    if (!isFine) return;
-    const isGranted = () => purposes.split(',').every(id => data.purpose.consents[id.trim()]);
-    if (data.gdprApplies === false) cnct('consent', 'granted');
-    else if (data.eventStatus == 'cmpuishown') cnct('consent', 'pending');
-    else cnct('consent', isGranted() ? 'granted' : 'denied');
+    try {
+      if (!isFine) return;
+      const isGranted = () => purposes.split(',').every(id => data.purpose.consents[id.trim()]);
+      if (data.gdprApplies === false) cnct('consent', 'granted');
+      else if (data.eventStatus == 'cmpuishown') cnct('consent', 'pending');
+      else cnct('consent', isGranted() ? 'granted' : 'denied');
+    } catch (error) { /* no answer of the framework: nothing changes */ }
   };
 
   let tries = 100; // the tool may come later: ten seconds
   const listen = () => {
-    if (window.__tcfapi) __tcfapi('addEventListener', 2, hear);
-    else if (tries--) setTimeout(listen, 100);
+    try {
+      if (typeof __tcfapi == 'function') __tcfapi('addEventListener', 2, hear);
+      else if (tries--) setTimeout(listen, 100);
+    } catch (error) { /* the tool is broken: nothing is known */ }
   };
   listen();
 })();

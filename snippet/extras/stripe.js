@@ -3,11 +3,13 @@
  * as client_reference_id.
  *
  *   <script src="stripe.js" data-hosts="pay.shop.example"></script>     (data-hosts: domains of your own, if any)
+ *
+ * Only https links to these hosts are touched.
  */
 (() => {
   window.cnct = window.cnct || function () { (cnct.q = cnct.q || []).push(arguments); };
   const { hosts = '' } = (document.currentScript || 0).dataset || {};
-  const known = ['buy.stripe.com', ...hosts.split(/\s+/)];
+  const known = ['buy.stripe.com', ...hosts.toLowerCase().split(/\s+/)];
 
   const fill = ref => {
     if (!ref) return;
@@ -15,7 +17,7 @@
       if (!element.hasAttribute('client-reference-id')) element.setAttribute('client-reference-id', ref);
     });
     document.querySelectorAll('a[href]').forEach(link => {
-      if (!known.includes(link.hostname) || /[?&]client_reference_id=/.test(link.search)) return;
+      if (link.protocol != 'https:' || !known.includes(link.host) || /[?&]client_reference_id=/.test(link.search)) return;
       link.search += `${link.search ? '&' : '?'}client_reference_id=${ref}`;
     });
   };

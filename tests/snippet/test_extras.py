@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, Route
 
 from tests.snippet.conftest import CLICK, Shop, Watch
@@ -86,10 +87,18 @@ def test_links_to_listed_hosts_carry_the_ref_when_they_are_used(
         "https://pay.localhost/": f"https://pay.localhost/?src={REF}",
         "https://pay.localhost/?src=mine": "https://pay.localhost/?src=mine",
         "https://evil.pay.localhost/": "https://evil.pay.localhost/",
+        "https://pay.localhost.evil.localhost/": "https://pay.localhost.evil.localhost/",
+        "https://pay.localhost@evil.localhost/": "https://pay.localhost@evil.localhost/",
+        "https://pay.localhost:8443/": "https://pay.localhost:8443/",
+        "https://port.localhost:8443/": f"https://port.localhost:8443/?p={REF}",
+        "intent://pay.localhost/": "intent://pay.localhost/",
+        "javascript:void 'pay.localhost'": "javascript:void 'pay.localhost'",
         "mailto:a@pay.localhost": "mailto:a@pay.localhost",
     }
     body = "".join(f'<p><a href="{address}"><b>pay</b></a></p>' for address in addresses)
-    shop.page("/links", body, shop.tag() + extra("links", hosts="pay.localhost=src other.localhost=ref"))
+    shop.page(
+        "/links", body, shop.tag() + extra("links", hosts="Pay.localhost=src other.localhost=ref port.localhost:8443=p")
+    )
     land()
     page.goto(shop.url("/links"))
     assert page.evaluate("[...document.links].map(link => link.href)") == list(addresses), "untouched until used"
@@ -132,6 +141,76 @@ def test_stripe_elements_and_links_carry_the_ref(page: Page, shop: Shop, land: C
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("hosts", [{}, {"hosts": "pay.localhost"}])
+def test_links_that_are_not_stripes_are_left_alone(
+    page: Page, shop: Shop, watch: Watch, land: Callable[..., None], hosts: dict[str, str]
+) -> None:
+    """A script in a link would no longer run, and a letter would be addressed to the click."""
+    addresses = [
+        "mailto:help@shop.localhost", "tel:+15551234", "javascript:void document.title", "data:,x",
+        "http://buy.stripe.com/a", "https://buy.stripe.com:8443/a", "https://buy.stripe.com.evil.localhost/a",
+    ]  # fmt: skip
+    body = "".join(f'<a href="{address}">x</a>' for address in addresses)
+    shop.page(
+        "/stripe",
+        f'{body}<svg><a href="/x"></a></svg><a href="https://BUY.stripe.com/b">b</a>',
+        shop.tag() + extra("stripe", **hosts),
+    )
+    land()
+    page.goto(shop.url("/stripe"))
+    page.wait_for_selector("a[href*=client_reference_id]")
+    assert page.evaluate("[...document.querySelectorAll('a')].map(link => link.getAttribute('href'))") == [
+        *addresses, "/x", f"https://buy.stripe.com/b?client_reference_id={REF}",
+    ]  # fmt: skip
+    assert watch.complaints == []
+
+
+def test_forms_that_are_sent_elsewhere_do_not_carry_the_ref(page: Page, shop: Shop, land: Callable[..., None]) -> None:
+    forms = {
+        "own": '<form action="/thanks"><input name="action" value="add"></form>',
+        "bare": "<form></form>",
+        "script": '<form action="javascript:void 0"></form>',
+        "listed": '<form action="https://pay.localhost/x"></form>',
+        "news": '<form action="https://news.localhost/x"></form>',
+        "port": '<form action="//shop.localhost:1/x"></form>',
+        "mail": '<form action="mailto:a@shop.localhost"></form>',
+        "button": '<form action="/thanks"><button formaction="https://news.localhost/">x</button></form>',
+        "back": '<form action="https://news.localhost/"><button formaction="/thanks">x</button></form>',
+    }
+    body = "".join(form.replace("<form", f'<form id="{name}"', 1) for name, form in forms.items())
+    shop.page("/forms", body, shop.tag() + extra("forms", forms="form", hosts="pay.localhost"))
+    land()
+    page.goto(shop.url("/forms"))
+    carried = page.evaluate(
+        """names => names.map(name => {
+            const form = document.getElementById(name);
+            let sent;
+            form.addEventListener('submit', event => event.preventDefault());
+            form.addEventListener('submit', () => { sent = new FormData(form).has('cnct_ref'); });
+            form.requestSubmit(form.querySelector('button'));
+            return sent;
+        })""",
+        list(forms),
+    )
+    assert dict(zip(forms, carried, strict=True)) == {
+        "own": True, "bare": True, "script": True, "listed": True,
+        "news": False, "port": False, "mail": False, "button": False, "back": True,
+    }  # fmt: skip
+
+
+def test_a_form_sent_again_carries_the_ref_once_and_not_after_a_denial(
+    page: Page, shop: Shop, land: Callable[..., None]
+) -> None:
+    shop.page("/forms", '<form data-cnct action="/thanks"></form>', shop.tag() + extra("forms"))
+    land()
+    page.goto(shop.url("/forms"))
+    page.evaluate("addEventListener('submit', event => event.preventDefault())")
+    send = "document.forms[0].requestSubmit(), [...new FormData(document.forms[0])].map(String)"
+    assert [page.evaluate(send), page.evaluate(send)] == [[f"cnct_ref,{REF}"]] * 2
+    page.evaluate("cnct('consent', 'denied')")
+    assert page.evaluate(send) == []
+
+
 def test_a_shopify_cart_gets_the_ref_once_and_is_tied_to_the_click(
     page: Page, shop: Shop, recorder: Recorder, watch: Watch, land: Callable[..., None]
 ) -> None:
@@ -155,51 +234,3 @@ def test_a_shopify_cart_gets_the_ref_once_and_is_tied_to_the_click(
     watch.settle()
     assert updates == [{"attributes": {"_cnct_ref": REF}}]
     assert len(recorder.bodies("links")) == 1
-
-
-def states(page: Page, shop: Shop, name: str, prelude: str, script: str) -> list[str]:
-    """What a consent adapter tells, in order."""
-    shop.page(
-        "/adapter",
-        head=f"<script>window.cnct = (...words) => cnct.q.push(words); cnct.q = []; {prelude}</script>{extra(name)}",
-    )
-    page.goto(shop.url("/adapter"))
-    page.evaluate(script)
-    told: list[list[str]] = page.evaluate("cnct.q")
-    assert all(words[0] == "consent" for words in told)
-    return [words[1] for words in told]
-
-
-def test_the_framework_of_the_iab_is_heard(page: Page, shop: Shop) -> None:
-    prelude = "window.__tcfapi = (command, version, callback) => { window.tell = callback; };"
-    tell = "tell({eventStatus: %s, purpose: {consents: %s}}, true);"
-    script = (
-        tell % ("'cmpuishown'", "{}")
-        + tell % ("'useractioncomplete'", "{1: true, 7: true}")
-        + tell % ("'useractioncomplete'", "{1: true, 7: false}")
-        + "tell({gdprApplies: false}, true); tell(null, false);"
-    )
-    assert states(page, shop, "consent-tcf", prelude, script) == ["pending", "granted", "denied", "granted"]
-
-
-def test_googles_consent_mode_is_heard(page: Page, shop: Shop) -> None:
-    prelude = (
-        "window.dataLayer = []; function gtag() { dataLayer.push(arguments); }"
-        "gtag('js', new Date()); gtag('consent', 'default', {ad_storage: 'denied', ad_user_data: 'denied'});"
-    )
-    script = (
-        "gtag('consent', 'update', {ad_storage: 'granted', ad_user_data: 'granted'}); dataLayer.push({event: 'x'}, null);"
-        "gtag('consent', 'update', {ad_user_data: 'denied'});"
-        "gtag('consent', 'default', {ad_storage: 'denied', region: ['ES']});"
-    )
-    assert states(page, shop, "consent-google", prelude, script) == ["pending", "granted", "denied"]
-    assert page.evaluate("dataLayer.length") == 7
-
-
-def test_shopifys_privacy_banner_is_heard(page: Page, shop: Shop) -> None:
-    prelude = (
-        "window.said = ''; window.Shopify = {loadFeatures: (list, done) => done(), customerPrivacy: {"
-        "currentVisitorConsent: () => ({marketing: said}), marketingAllowed: () => false}};"
-    )
-    script = "for (said of ['yes', 'no']) document.dispatchEvent(new Event('visitorConsentCollected'));"
-    assert states(page, shop, "consent-shopify", prelude, script) == ["pending", "granted", "denied"]
