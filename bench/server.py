@@ -34,6 +34,7 @@ BUSINESS = "11111111-1111-4111-8111-111111111111"
 KEY = "ck_bench"
 SECRET = urlsafe_b64encode(hashlib.sha256(b"bench").digest()).decode().rstrip("=")
 """The same in every process, so that several can open the same tokens."""
+APP_SECRET = "the app secret of the bench"
 
 
 class Forgetful:
@@ -86,7 +87,13 @@ async def main(kind: str, port: int, url: str = "", graph_url: str = "") -> None
         await say_and_run(plain)
         return
     with tempfile.TemporaryDirectory() as directory:
-        given = {"DATA_DIR": directory, "DATABASE_URL": url, "GRAPH_URL": graph_url, "SECRET_KEYS": SECRET}
+        given = {
+            "DATA_DIR": directory,
+            "DATABASE_URL": url,
+            "GRAPH_URL": graph_url,
+            "SECRET_KEYS": SECRET,
+            "META_APP_SECRET": APP_SECRET,
+        }
         settings = load({f"COLLECTOR_{name}": value for name, value in given.items() if value})
         await set_up(settings)
         opener = forgetting if kind == "null" else open_store

@@ -142,14 +142,16 @@ class Matcher:
             waits += found.waits
         return Match(None, reason=reason or "click-not-found", waits=tuple(waits))
 
-    async def conversion(self, event: Event, pointers: Sequence[Pointer]) -> Match:
+    async def conversion(self, event: Event, pointers: Sequence[Pointer], with_landing: bool = False) -> Match:
         """Resolve an event of the own events API: its own click id, each pointer, an `order_id` link, then each look-up key.
 
-        Where Meta credits by who it was, a click that is not found is no reason to wait, unless a pointer promised one.
+        For an own click id the landing is read only where a visitor denied, or `with_landing`, as for `order`. Where Meta credits by who it was, a click that is not found is no reason to wait, unless a pointer promised one.
         """
         business_id = event.business_id
         if event.click:
-            return await self._known(business_id, event.click)
+            if with_landing or (self._denials and self._denied(business_id, event.click)):
+                return await self._known(business_id, event.click)
+            return Match(event.click)
         reason: str | None = None
         waits: list[Wait] = []
         for pointer in pointers:

@@ -22,8 +22,10 @@ from collector.receipt import Candidate, Receipt
 from collector.sources.conversions import Call, Conversion, read_call, read_item
 from collector.store.face import BusinessRow, Record, StaleDirectory
 
-AT_ONCE: Final = 16
-"""Items that are read before others have their turn: a call of a thousand must not hold up the rest."""
+IN_HAND: Final = 96
+"""Items of one call that are read and not yet committed: others' events share their commits, which must stay short."""
+A_TURN: Final = 4
+"""Items that are read before others have their turn."""
 
 
 class Conversions:
@@ -70,9 +72,13 @@ class Conversions:
     async def _each(self, call: Call, asked: str, headers: Headers, now: int) -> list[dict[str, object]]:
         """The result of every item. Where one cannot be stored, the whole call is unavailable: sent again, it stores no event twice."""
         tasks: list[asyncio.Task[dict[str, object]]] = []
+        in_hand: set[asyncio.Task[dict[str, object]]] = set()
         for index, raw in enumerate(call.items):
             tasks.append(asyncio.create_task(self._item(raw, call, asked, headers, now)))
-            if index % AT_ONCE == AT_ONCE - 1:
+            in_hand.add(tasks[-1])
+            if len(in_hand) == IN_HAND:
+                _, in_hand = await asyncio.wait(in_hand, return_when=asyncio.FIRST_COMPLETED)
+            elif index % A_TURN == 0:
                 await asyncio.sleep(0)
         await asyncio.wait(tasks)  # all of them, whatever becomes of one: what is in the store must be handed over
         return [task.result() for task in tasks]
@@ -134,7 +140,9 @@ class Conversions:
             test=business.mode == "test" or item.options.test_event_code is not None,
             options=item.options.text(),
         )
-        match = await self._matcher.conversion(event, item.pointers)
+        match = await self._matcher.conversion(
+            event, item.pointers, business.consent_required or item.channel == "website"
+        )
         click = match.found
         more = beyond(event.user_data, event.options)
         known = msgspec.structs.replace(

@@ -28,8 +28,8 @@ _WORDS: Final = {
 }
 
 
-def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """Decode a JSON body.
+def decode(body: bytes, decoder: msgspec.json.Decoder[T], depth_counts: bool = True) -> T:
+    """Decode a JSON body. `depth_counts` may be off where only a frame is read, and what is in it comes here again.
 
     Raises InvalidField: `body` where it is not UTF-8, not JSON or nested deeper than 16; else the path of the value that breaks its type.
     """
@@ -37,7 +37,7 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         text = body.decode()
     except UnicodeDecodeError:
         raise InvalidField("body", "must be UTF-8") from None
-    if body.count(b"[") + body.count(b"{") > DEPTH_MAX and _depth(body) > DEPTH_MAX:
+    if depth_counts and body.count(b"[") + body.count(b"{") > DEPTH_MAX and _depth(body) > DEPTH_MAX:
         raise InvalidField("body", f"nested at most {DEPTH_MAX} deep")
     try:
         return decoder.decode(text)

@@ -116,7 +116,7 @@ _item_decoder = msgspec.json.Decoder(_Item)
 
 def read_call(body: bytes) -> Call:
     """Read a call's frame. Raises InvalidField."""
-    given = decode(body, _call_decoder)
+    given = decode(body, _call_decoder, depth_counts=False)
     if given.events is UNSET or not 1 <= len(given.events) <= EVENTS_MAX:
         raise InvalidField("events", f"must be a list of 1 to {EVENTS_MAX} events")
     code = None if given.test_event_code is UNSET else given.test_event_code
