@@ -46,10 +46,7 @@ def test_a_fault_ends_with_1_and_shows_its_remedy_below(run: Run, business: str,
     assert lines[-1] == "1 fault"
 
 
-def test_colours_are_for_a_terminal(
-    run: Run, business: str, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("collector.commands.doctor._is_terminal", lambda: True)
+def test_colours_are_for_a_terminal(run: Run, business: str, settings: dict[str, str]) -> None:
     coloured = run("doctor", business, env=settings, color=True).stdout
     assert "\x1b[32mok       \x1b[0m" in coloured
     plain = run("doctor", business, env=settings | {"NO_COLOR": "1"}, color=True).stdout
