@@ -98,7 +98,9 @@ def _next(row: BusinessRow) -> str:
 @click.option(
     "--website-click-id/--no-website-click-id", default=None, help="Send the click id with the website's events too."
 )
-@click.option("--window-days", type=int, help="Days that a conversation's click may lie before its conversion.")
+@click.option(
+    "--window-days", type=int, help="Days that a conversation's click may lie before its conversion: 1 to 90."
+)
 @json_option
 def set_(business_id: str, as_json: bool, **given: Any) -> None:
     """Change a business.

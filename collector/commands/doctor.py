@@ -15,6 +15,11 @@ from collector.diagnosis import Facts, Finding, Status, diagnose
 from collector.directory import onboarding
 
 COLOURS: Final = {"ok": "green", "warning": "yellow", "fault": "red", "skipped": "bright_black"}
+NAMES: Final[dict[Status, tuple[str, str]]] = {
+    "fault": ("fault", "faults"),
+    "warning": ("warning", "warnings"),
+    "skipped": ("check not made", "checks not made"),
+}
 WORD_WIDTH: Final = 9
 CHECK_WIDTH: Final = 11
 
@@ -78,20 +83,19 @@ def _text(findings: Sequence[Finding]) -> str:
             part = each.part
             lines += ["", click.style(part, bold=True)] if lines else [click.style(part, bold=True)]
         word = click.style(f"{each.status:<{WORD_WIDTH}}", fg=COLOURS[each.status])
-        lines.append(f"  {word}{each.check:<{CHECK_WIDTH}}{each.what}")
+        lines.append(f"  {word}{each.check:<{CHECK_WIDTH}}{_line(each.what)}")
         if each.remedy:
-            lines.append(" " * (2 + WORD_WIDTH + CHECK_WIDTH) + f"→ {each.remedy}")
+            lines.append(" " * (2 + WORD_WIDTH + CHECK_WIDTH) + f"→ {_line(each.remedy)}")
     return "\n".join(lines)
 
 
 def _sum(count: Counter[Status]) -> str:
-    names: dict[Status, str] = {"fault": "fault", "warning": "warning", "skipped": "check not made"}
-    said = [f"{count[status]} {_plural(name, count[status])}" for status, name in names.items() if count[status]]
+    said = [f"{count[status]} {names[count[status] > 1]}" for status, names in NAMES.items() if count[status]]
     if count["fault"] or count["warning"]:
         return click.style(", ".join(said), fg="red" if count["fault"] else "yellow")
-    return click.style("All is well" + "".join(f"; {each}" for each in said), fg="green")
+    return click.style("; ".join(["All is well", *said]), fg="green")
 
 
-def _plural(name: str, count: int) -> str:
-    noun, _, rest = name.partition(" ")
-    return f"{noun}{'s' if count > 1 else ''} {rest}".rstrip()
+def _line(text: str) -> str:
+    """Words of others stay on their line, and move no cursor."""
+    return "".join(each if each.isprintable() else " " for each in text)

@@ -9,6 +9,7 @@ from tests.commands.conftest import Run, Tell
 from tests.commands.patient import Doctor, faulty
 from tests.processes import serving
 from tests.sandbox.conftest import Sandbox
+from tests.sandbox.samples import WABA
 
 
 def test_a_healthy_business_is_all_ok(doctor: Doctor, sandbox: Sandbox) -> None:
@@ -44,6 +45,15 @@ def test_a_fault_ends_with_1_and_shows_its_remedy_below(run: Run, business: str,
     at = lines.index("  fault    mode       test, without a code: everything is stored, nothing is sent")
     assert lines[at + 1].startswith(f"{'':22}→ collector business set {business} --test-event-code")
     assert lines[-1] == "1 fault"
+
+
+def test_words_of_others_stay_on_their_line_and_move_no_cursor(
+    run: Run, business: str, settings: dict[str, str], sandbox: Sandbox
+) -> None:
+    sandbox.state(datasets={"200000000000001": {"waba_id": WABA, "name": "A\nB\x1b[2JC"}})
+    lines = run("doctor", business, env=settings, color=True).stdout.splitlines()
+    (line,) = (line for line in lines if "200000000000001" in line and "dataset" in line)
+    assert line.endswith("200000000000001 (A B [2JC)")
 
 
 def test_colours_are_for_a_terminal(run: Run, business: str, settings: dict[str, str]) -> None:
