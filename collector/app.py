@@ -25,6 +25,7 @@ from collector.edge.front import Front
 from collector.edge.guard import Rates
 from collector.edge.ledger import Keyed, ServerLinks, Tale
 from collector.edge.ops import Health, Readiness
+from collector.edge.reports import Reports
 from collector.edge.snippet import Snippet
 from collector.edge.visit import BrowserEdge, Handler
 from collector.edge.webhooks import Webhooks
@@ -162,6 +163,7 @@ def _api(house: House) -> list[BaseRoute]:
         Route(f"{business}/events", Keyed(gate, tale.events), methods=["GET"]),
         Route(f"{business}/events", own, methods=["POST"]),
         Route(f"{business}/events/{{event_row}}", Keyed(gate, tale.event), methods=["GET"]),
+        Route(f"{business}/reports/{{name}}", Keyed(gate, Reports(house.store.ledger)), methods=["GET"]),
         Route(f"{business}/records", Keyed(gate, tale.records), methods=["GET"]),
     ]
 

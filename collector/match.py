@@ -145,7 +145,8 @@ class Matcher:
     async def conversion(self, event: Event, pointers: Sequence[Pointer], with_landing: bool = False) -> Match:
         """Resolve an event of the own events API: its own click id, each pointer, an `order_id` link, then each look-up key.
 
-        For an own click id the landing is read only where a visitor denied, or `with_landing`, as for `order`. Where Meta credits by who it was, a click that is not found is no reason to wait, unless a pointer promised one.
+        For an own click id the landing is read only where a visitor denied, or `with_landing`, as for `order`. Where Meta credits by who
+        it was, a click that is not found is no reason to wait, unless a pointer promised one.
         """
         business_id = event.business_id
         if event.click:

@@ -14,6 +14,9 @@ from collector.store.writer import Answers, Kind, Op, Writer
 
 T = TypeVar("T")
 
+ALL_TIME = 2**62
+"""An instant behind every one."""
+
 LAST = "\x7f"
 """A cursor behind every id: the newest come first."""
 
@@ -152,6 +155,15 @@ class SqlLedger:
     async def landing(self, business_id: str, ref: str) -> face.StoredLanding | None:
         """See face.Ledger.landing."""
         return await self._one(columns.stored_landing, "landing", {"business_id": business_id, "ref": ref})
+
+    async def landings(
+        self, business_id: str, before: tuple[int, str] | None, limit: int
+    ) -> list[tuple[face.StoredLanding, int | None]]:
+        """See face.Ledger.landings."""
+        at, ref = before or (ALL_TIME, "")
+        params = {"business_id": business_id, "before": at, "ref": ref, "limit": limit}
+        found = await read(self._engine, "landings", params)
+        return [(columns.stored_landing(row), row[13]) for row in found]
 
     async def denied(self, since: int) -> list[tuple[str, str]]:
         """See face.Ledger.denied."""

@@ -3,7 +3,7 @@
 import pytest
 
 from collector.attribution import Click
-from collector.store.face import Conversation, ConversationKind, Wait
+from collector.store.face import Conversation, ConversationKind, Landing, Wait
 from collector.store.opening import Store
 from tests.contract.samples import NOW, SHOP, delivery, purchase, record
 
@@ -48,3 +48,21 @@ async def test_an_event_that_waits_for_a_sender_is_resolvable_once_he_wrote(stor
 
     assert [(found.event.id, by) for found, by in await store.ledger.resolvable(10)] == [(event.id, wait)]
     assert [found.event.id for found in await store.ledger.waiting(SHOP, "mobile_number", "sender-1")] == [event.id]
+
+
+async def test_a_landing_is_confirmed_by_the_first_message_that_told_its_click(store: Store) -> None:
+    version = await store.directory.version()
+    told = Click(ctwa_clid="clid-m-1")
+    for ref, click, at in (
+        ("told", told, NOW),
+        ("silent", Click(ctwa_clid="other"), NOW + 1),
+        ("no click", Click("t"), NOW + 2),
+    ):
+        await store.ledger.land(Landing(business_id=SHOP, ref=ref, click=click, at=at), version)
+    await store.ledger.converse([conversation("m-1", NOW + 9), conversation("m-1", NOW + 5, "ig_sid")])
+    await store.ledger.converse([conversation("m-1", NOW + 1, business_id="another")])
+
+    page = await store.ledger.landings(SHOP, None, 2)
+    assert [(landing.ref, confirmed) for landing, confirmed in page] == [("no click", None), ("silent", None)]
+    rest = await store.ledger.landings(SHOP, (page[-1][0].at, page[-1][0].ref), 2)
+    assert [(landing.ref, confirmed) for landing, confirmed in rest] == [("told", NOW + 5)]

@@ -134,6 +134,11 @@ class Shop:
         listed: list[Json] = self._keyed("GET", "events", params=query).raise_for_status().json()["events"]
         return listed
 
+    def report(self, name: str, shape: str = "json") -> Any:
+        """A report's first page."""
+        answer = self._keyed("GET", f"reports/{name}", params={"format": shape}).raise_for_status()
+        return answer.json() if shape == "json" else answer.text
+
     def tale(self, id: str) -> Json:
         """All that is told about an event, by its own id."""
         told: Json = self._keyed("GET", f"events/{id}").raise_for_status().json()

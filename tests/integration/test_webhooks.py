@@ -243,3 +243,15 @@ def test_the_text_of_a_message_is_kept_nowhere(house: House, shop: Shop) -> None
     house.secrets |= {sender, "a secret wish"}  # and never printed
     facts = eventually(lambda: house.client.get("/readyz").json() or None, "the facts")
     assert "a secret wish" not in json.dumps(facts)
+
+
+def test_the_report_of_landings_says_which_a_message_confirmed(house: House, shop: Shop) -> None:
+    shop.land()
+    shop.land(new_click())
+    deliver(house, message(shop, number()))
+    report = shop.report("landings")
+    assert [row["ctwa_clid"] == shop.click.ctwa_clid for row in report["landings"] if row["confirmed_at"]] == [True]
+    assert (len(report["landings"]), report["next_cursor"]) == (2, None)
+    head, *rows = shop.report("landings", "csv").splitlines()
+    assert head.startswith("ref,cnct_tracking_id,sendout_id,ctwa_clid,ad_id,first_at")
+    assert len(rows) == 2

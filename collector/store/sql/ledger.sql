@@ -335,6 +335,18 @@ WHERE business_id = :business_id AND id < :before
 ORDER BY id DESC
 LIMIT :limit;
 
+-- name: landings
+-- Newest first; behind a cursor, the (first_at, ref) of the last one seen. A landing is confirmed by the first message that told the same click.
+SELECT
+    l.business_id, l.ref, l.cnct_tracking_id, l.sendout_id, l.ctwa_clid, l.ad_id, l.first_at, l.consent, l.page_url, l.referrer,
+    l.last_at, l.hits, NULL AS visitor,
+    (SELECT min(c.at) FROM conversations AS c
+        WHERE c.business_id = l.business_id AND c.ctwa_clid = l.ctwa_clid AND c.ctwa_clid IS NOT NULL) AS confirmed_at
+FROM landings AS l
+WHERE l.business_id = :business_id AND (l.first_at, l.ref) < (:before, :ref)
+ORDER BY l.first_at DESC, l.ref DESC
+LIMIT :limit;
+
 -- name: forget_landings
 -- every business: retention.
 -- Retention, across businesses.
