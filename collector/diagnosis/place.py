@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit
 
-from collector.diagnosis.finding import Facts, Finding
+from collector.diagnosis.finding import Facts, Finding, Visit
 from collector.directory import origin
+from collector.errors import InvalidField
 from collector.settings import is_local
 from collector.store.face import BusinessRow
 
@@ -30,32 +31,31 @@ def _origins(row: BusinessRow, public_url: str) -> Finding:
 
 
 def _shop(facts: Facts) -> Finding:
-    row, elsewhere = facts.business, []
+    row = facts.business
+    if lost := next((visit for visit in facts.shop if visit.error is not None), None):
+        remedy = "check the origin's name; or nothing, if shoppers reach it"
+        return Finding(PART, "shop", "warning", f"{lost.url} cannot be reached from here: {lost.error}", remedy)
     for visit in facts.shop:
-        if visit.error is not None:
-            return Finding(
-                PART,
-                "shop",
-                "warning",
-                f"{visit.url} cannot be reached from here: {visit.error}",
-                "check the origin's name; or nothing, if shoppers reach it",
-            )
-        target = _origin_of(urljoin(visit.url, visit.location or ""))
-        if 300 <= visit.status < 400 and target not in row.origins:
-            elsewhere.append((visit.url, target))
-    if elsewhere:
-        url, target = elsewhere[0]
-        origins = " ".join(f"--origin {each}" for each in (*row.origins, target))
-        what = f"{url} leads to {target}, which is no origin of this business: what its pages send is answered 403"
-        return Finding(
-            PART, "shop", "warning", what, f"if it is the shop: collector business set {row.business_id} {origins}"
-        )
+        target = _target(visit)
+        if target in row.origins:
+            continue
+        what = f"{visit.url} leads to {target or 'nowhere'}, which is no origin of this business: what its pages send is answered 403"
+        remedy = "mend where it leads"
+        if target is not None:
+            origins = " ".join(f"--origin {each}" for each in (*row.origins, target))
+            remedy = f"if it is the shop: collector business set {row.business_id} {origins}"
+        return Finding(PART, "shop", "warning", what, remedy)
     return Finding(PART, "shop", "ok", "answers" if len(facts.shop) == 1 else f"all {len(facts.shop)} origins answer")
 
 
-def _origin_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+def _target(visit: Visit) -> str | None:
+    """The origin where a visitor ends; None where a redirect names none that could be one. It may stand in a command that is copied."""
+    location = (visit.location or "") if 300 <= visit.status < 400 else ""
+    try:
+        url = urlsplit(urljoin(visit.url, location))
+        return origin.normalise(f"{url.scheme}://{url.netloc}")
+    except (ValueError, InvalidField):
+        return None
 
 
 def _snippet(facts: Facts) -> Finding:

@@ -80,11 +80,8 @@ def passes(problem: Problem) -> bool:
 
 def explain(problem: Problem, row: ChannelRow, thing: str) -> Told:
     """What Graph's refusal of a question about `thing` (the channel's asset or dataset) means, by code and subcode."""
-    code = (
-        ""
-        if problem.code is None
-        else f" ({'/'.join(str(n) for n in (problem.code, problem.subcode) if n is not None)})"
-    )
+    numbers = [str(number) for number in (problem.code, problem.subcode) if number is not None]
+    code = f" ({'/'.join(numbers)})" if numbers else ""
     said = problem.words or "no reason given"
     store = f"store it: {renewal(row)}"
     if problem.lost:

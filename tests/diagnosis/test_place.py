@@ -32,6 +32,7 @@ def test_an_origin_of_plain_http_is_for_one_machine() -> None:
         ([(302, "https://coffee.example/en")], "ok", "answers"),
         ([(301, "https://www.coffee.example/")], "warning", "leads to https://www.coffee.example, which is no origin"),
         ([(200, "https://www.coffee.example/")], "ok", "answers"),
+        ([(302, "https://COFFEE.example:443/en")], "ok", "answers"),
     ],
 )
 def test_a_shop_that_leads_elsewhere_is_said(visits: Any, status: str, what: str) -> None:
@@ -41,6 +42,16 @@ def test_a_shop_that_leads_elsewhere_is_said(visits: Any, status: str, what: str
     assert what in finding.what
     wanted = "--origin https://coffee.example --origin https://www.coffee.example"
     assert (wanted in str(finding.remedy)) == (status == "warning")
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["https://x.example;touch${IFS}here/", "https://[x/", "http://www.coffee.example/", "javascript:alert(1)"],
+)
+def test_where_nobody_can_go_is_no_part_of_a_command(location: str) -> None:
+    finding = found("shop", shop=(Visit(url="https://coffee.example/", status=302, location=location),))
+    assert finding.what.startswith("https://coffee.example/ leads to nowhere")
+    assert (finding.status, finding.remedy) == ("warning", "mend where it leads")
 
 
 def test_a_shop_that_is_not_reached_is_a_warning() -> None:
