@@ -10,7 +10,7 @@ from collector.errors import Unavailable
 from collector.event import Event
 from collector.store import columns, face
 from collector.store.engine import Engine, Interrupted, Params, Rows, Step
-from collector.store.writer import Answers, Kind, Op, Writer
+from collector.store.writer import ROW_BYTES, Answers, Kind, Op, Writer
 
 T = TypeVar("T")
 
@@ -43,6 +43,8 @@ REVISE = Kind(
 LAND = Kind(("land",), _nothing, _nothing)
 LINK = Kind(("link",), _nothing, _nothing)
 CONVERSE = Kind(("converse",), _nothing, _nothing)
+_MESSAGE = itemgetter(0, 1, 2, 3)
+"""Of a conversation's columns those that tell it from others."""
 
 
 async def read(engine: Engine, name: str, params: Params | None = None) -> Rows:
@@ -144,8 +146,8 @@ class SqlLedger:
 
     async def converse(self, conversations: Sequence[face.Conversation]) -> None:
         """See face.Ledger.converse."""
-        rows = sorted(map(columns.conversation, conversations))
-        await self._writer.submit(CONVERSE, rows[0][:4], (tuple(rows),))
+        rows = sorted(map(columns.conversation, conversations), key=_MESSAGE)
+        await self._writer.submit(CONVERSE, _MESSAGE(rows[0]), (tuple(rows),), text_bytes=ROW_BYTES * (len(rows) - 1))
 
     async def conversations(self, business_id: str, kind: face.ConversationKind, id: str) -> list[face.Conversation]:
         """See face.Ledger.conversations."""

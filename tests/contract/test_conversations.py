@@ -1,6 +1,7 @@
 """What messages told about their clicks, on both engines."""
 
 import pytest
+from msgspec.structs import replace
 
 from collector.attribution import Click
 from collector.store.face import Conversation, ConversationKind, Landing, Wait
@@ -28,6 +29,14 @@ async def test_a_message_that_comes_again_changes_nothing(store: Store) -> None:
     await store.ledger.converse([conversation(), conversation()])
     await store.ledger.converse([conversation(at=NOW + 1)])
     assert await store.ledger.conversations(SHOP, "mobile_number", "sender-1") == [conversation()]
+
+
+async def test_a_message_that_stands_twice_in_one_call_is_one_whatever_each_says(store: Store) -> None:
+    """With a click id and without: the two cannot be put in order."""
+    twice = [replace(conversation(), click=Click(**ids)) for ids in ({"ctwa_clid": "c"}, {"ad_id": "a"}, {})]
+    await store.ledger.converse(twice)
+    await store.ledger.converse(twice[::-1])
+    assert await store.ledger.conversations(SHOP, "mobile_number", "sender-1") == [twice[0]]
 
 
 async def test_retention_deletes_what_old_messages_told(store: Store) -> None:

@@ -119,7 +119,7 @@ CREATE TABLE conversations (
     PRIMARY KEY (business_id, kind, id, message_id)
 );
 -- Which landings were confirmed by a message.
-CREATE INDEX conversations_click ON conversations (business_id, ctwa_clid) WHERE ctwa_clid IS NOT NULL;
+CREATE INDEX conversations_click ON conversations (business_id, ctwa_clid, at) WHERE ctwa_clid IS NOT NULL;
 -- Retention deletes by at.
 CREATE INDEX conversations_at ON conversations (at);
 
