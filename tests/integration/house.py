@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
+import msgspec
 
 from collector import attribution
 from collector.attribution import Attribution, Click
 from collector.directory import channels, onboarding
 from collector.event import Channel
+from collector.policy import Policy
 from collector.store.face import Directory
 from collector.store.opening import open_store, wall_clock
 from collector.vault import Vault, open_vault
@@ -164,6 +166,8 @@ class House:
                 store, name="Shop", origins=(shop.origin,), now=wall_clock(), random=os.urandom
             )
             shop.business_id = row.business_id
+            if isinstance(policy := changes.get("policy"), Policy):
+                changes["policy"] = msgspec.structs.asdict(policy)
             if changes:
                 await onboarding.change_business(store, row.business_id, **changes)
             if channel and changes.get("destination") == "connectly":
