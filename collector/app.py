@@ -11,6 +11,7 @@ import uvloop
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from collector.arrivals import Arrivals
 from collector.delivery import LaneName, OnUnknown
 from collector.destinations import Destination
 from collector.destinations.connectly import Connectly
@@ -98,9 +99,10 @@ class House:
         self.matcher = Matcher(store.ledger, self.signing_keys, self.ref_key, self.denials, self.directory)
         self.linker = Linker(store.ledger, self.intake, self.matcher)
         self.gate = Gate(self.directory, self.clock)
+        self.arrivals = Arrivals(store.ledger, self.linker)
         self.webhooks = Webhooks(
             store.ledger,
-            self.linker,
+            self.arrivals,
             self.directory,
             settings.meta_app_secret,
             settings.meta_verify_token,
@@ -216,8 +218,8 @@ async def open_application(settings: Settings, role: Role, on_unknown: OnUnknown
         if role != "web":
             await house.dispatcher.start(house.held())
             stack.push_async_callback(house.dispatcher.stop, STOP_SECONDS)
-        keeper = asyncio.create_task(house.keep())
-        stack.callback(keeper.cancel)
+        for work in (house.keep(), house.arrivals.run()):
+            stack.callback(asyncio.create_task(work).cancel)
         yield Front(routes(house, role))
 
 

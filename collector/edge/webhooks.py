@@ -4,25 +4,28 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from collector.arrivals import Arrivals
 from collector.attribution import id_fault
 from collector.edge import answer
 from collector.edge.answer import Reply, reason
 from collector.edge.guard import Disconnected, Headers, read_body
-from collector.errors import CollectorError, Forbidden, Unavailable
-from collector.link import Linker
+from collector.errors import CollectorError, Forbidden, TooLarge, Unavailable
 from collector.sources.webhook import Touch, read
 from collector.store.face import Conversation, Ledger, Wait
 
 LOG = logging.getLogger(__name__)
 
-RELEASES_MAX: Final = 64
-"""Bodies whose waiting events are being released at once; beyond that the housekeeping finds them."""
+AT_ONCE: Final = 50
+"""Messages that are read before others have their turn."""
+LONG_BYTES: Final = 128 * 1024
+"""What is longer is hashed on another thread: four megabytes take ten milliseconds and more, even a stranger's."""
+WARN_EVERY_MS: Final = 60_000
 
 
 class Directory(Protocol):
@@ -43,7 +46,7 @@ class Webhooks:
     def __init__(
         self,
         ledger: Ledger,
-        linker: Linker,
+        arrivals: Arrivals,
         directory: Directory,
         app_secrets: Sequence[str],
         verify_token: str | None,
@@ -51,14 +54,16 @@ class Webhooks:
         clock: Callable[[], int],
     ) -> None:
         self._ledger = ledger
-        self._linker = linker
+        self._arrivals = arrivals
         self._directory = directory
         self._keys = [secret.encode() for secret in app_secrets]
         self._verify_token = verify_token
         self._body_bytes_max = body_bytes_max
         self._clock = clock
-        self._releases: set[asyncio.Task[None]] = set()
-        self.facts = {"taken": 0, "unsigned": 0, "unreadable": 0, "conversations": 0, "unknown_assets": 0}
+        self._warned: dict[str, int] = {}
+        self.facts = dict.fromkeys(
+            ("taken", "unsigned", "too_large", "unreadable", "unavailable", "conversations", "unknown_assets"), 0
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
@@ -70,6 +75,8 @@ class Webhooks:
         except Disconnected:
             return
         except CollectorError as problem:
+            self.facts["too_large"] += isinstance(problem, TooLarge)
+            self.facts["unavailable"] += isinstance(problem, Unavailable)
             reply = answer.error(problem).plus(reason(str(problem)))
         await reply.send(send)
 
@@ -77,7 +84,7 @@ class Webhooks:
         """Meta asks, when a webhook is subscribed, whether it is wanted here. Raises Forbidden."""
         query = request.query_params
         if self._verify_token is None:
-            LOG.warning("Meta's handshake is refused: COLLECTOR_META_VERIFY_TOKEN is not set")
+            self._warn("Meta's handshake is refused: COLLECTOR_META_VERIFY_TOKEN is not set")
             raise Forbidden("no verify token is set here")
         shown, challenge = query.get("hub.verify_token", ""), query.get("hub.challenge", "")
         known = hmac.compare_digest(shown.encode(), self._verify_token.encode())
@@ -90,20 +97,26 @@ class Webhooks:
     async def _take(self, headers: Headers, receive: Receive) -> Reply:
         """Raises Forbidden, TooLarge; Unavailable where it cannot be stored, and Meta shall come again."""
         if not self._keys:
-            LOG.warning("a webhook is refused: COLLECTOR_META_APP_SECRET is not set")
+            self._warn("webhooks are refused: COLLECTOR_META_APP_SECRET is not set")
             raise Unavailable("no app secret is set here", 60)
         shown = headers.get(b"x-hub-signature-256", b"")
         if len(shown) != 71 or not shown.startswith(b"sha256="):
             self.facts["unsigned"] += 1
             raise Forbidden("X-Hub-Signature-256 is missing")
         body = await read_body(receive, headers, self._body_bytes_max)
-        if not self._signed(body, shown[7:].lower()):
+        if len(body) < LONG_BYTES:
+            signed = self._signed(body, shown[7:].lower())
+        else:
+            signed = await asyncio.to_thread(self._signed, body, shown[7:].lower())
+        if not signed:
             self.facts["unsigned"] += 1
+            self._warn("webhooks are refused: signed by none of the secrets in COLLECTOR_META_APP_SECRET")
             raise Forbidden("X-Hub-Signature-256 is not of this body and a secret that is known here")
         self.facts["taken"] += 1
         touches = read(body)
         if touches is None:
             self.facts["unreadable"] += 1
+            self._warn("a signed webhook is no JSON object")
             return answer.json({"conversations": 0}, 200, reason("unreadable"))
         return await self._keep(touches)
 
@@ -112,50 +125,51 @@ class Webhooks:
         digests = [hmac.new(key, body, hashlib.sha256).hexdigest().encode() for key in self._keys]
         return any(hmac.compare_digest(digest, shown) for digest in digests)
 
-    async def _keep(self, touches: list[Touch]) -> Reply:
-        found = await self._conversations(touches)
+    async def _keep(self, touches: Iterator[Touch]) -> Reply:
+        found, unknown = await self._conversations(touches)
         if found:
             await self._ledger.converse(found)
             self.facts["conversations"] += len(found)
-            self._release(found)
-        notes = [reason("unknown-asset")] if len({(row.kind, row.message_id) for row in found}) < len(touches) else []
-        return answer.json({"conversations": len(found)}, 200, *notes)
+            for row in found:
+                self._arrivals.add(row.business_id, Wait(kind=row.kind, id=row.id))
+        self.facts["unknown_assets"] += unknown
+        return answer.json({"conversations": len(found)}, 200, *([reason("unknown-asset")] if unknown else []))
 
-    async def _conversations(self, touches: list[Touch]) -> list[Conversation]:
-        """A row for each touch and business that has the account: an agency may have set it up for several."""
-        accounts = {(touch.channel, touch.asset_id) for touch in touches}
-        if not all(self._directory.owners(*account) for account in accounts):
-            await self._directory.fresh()  # a channel may have been set up a moment ago
-        now, rows = self._clock(), []
-        for touch in touches:
+    async def _conversations(self, touches: Iterator[Touch]) -> tuple[list[Conversation], int]:
+        """A row for each touch and business that has the account: an agency may have set it up for several. And how many nobody has."""
+        now, unknown, asked = self._clock(), 0, False
+        rows: list[Conversation] = []
+        for number, touch in enumerate(touches, start=1):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
             owners = self._directory.owners(touch.channel, touch.asset_id)
-            self.facts["unknown_assets"] += not owners
-            rows += [
-                Conversation(
-                    business_id=business_id,
-                    kind=touch.kind,
-                    id=touch.id,
-                    message_id=touch.message_id,
-                    click=touch.click,
-                    at=now if touch.at_ms is None else min(touch.at_ms, now),
+            if not owners and not asked:
+                asked = True
+                await self._directory.fresh()  # the channel may have been set up a moment ago
+                owners = self._directory.owners(touch.channel, touch.asset_id)
+            if not owners:
+                unknown += 1
+                self._warn(
+                    "webhooks tell of accounts that no channel has", channel=touch.channel, asset_id=touch.asset_id
                 )
-                for business_id in owners
-            ]
-        return rows
+            rows += [_conversation(business_id, touch, now) for business_id in owners]
+        return rows, unknown
 
-    def _release(self, found: list[Conversation]) -> None:
-        """Send what waited for these senders, without Meta waiting for it."""
-        if len(self._releases) >= RELEASES_MAX:
-            return
-        senders = list(dict.fromkeys((row.business_id, row.kind, row.id) for row in found))
+    def _warn(self, message: str, **more: str) -> None:
+        """Once a minute at most for each kind of trouble: anybody can cause it."""
+        now = self._clock()
+        if now - self._warned.get(message, -WARN_EVERY_MS) >= WARN_EVERY_MS:
+            self._warned[message] = now
+            LOG.warning(message, extra=more)
 
-        async def work() -> None:
-            try:
-                for business_id, kind, id_ in senders:
-                    await self._linker.arrived(business_id, Wait(kind=kind, id=id_))
-            except Unavailable as problem:
-                LOG.warning("events that wait for a message are released later: %s", problem)
 
-        task = asyncio.create_task(work(), name="release after a webhook")
-        self._releases.add(task)
-        task.add_done_callback(self._releases.discard)
+def _conversation(business_id: str, touch: Touch, now: int) -> Conversation:
+    """No message is of the future: clocks differ."""
+    return Conversation(
+        business_id=business_id,
+        kind=touch.kind,
+        id=touch.id,
+        message_id=touch.message_id,
+        click=touch.click,
+        at=now if touch.at_ms is None else min(touch.at_ms, now),
+    )

@@ -4,6 +4,10 @@ Only what credits an ad is taken: of a message neither its text nor its sender's
 and Instagram.
 """
 
+import hashlib
+import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -22,7 +26,7 @@ MARK: Final = b'"referral"'
 class Touch(msgspec.Struct, frozen=True, gc=False):
     """A message that an ad brought. `asset_id` is the WABA, Page or Instagram account that got it, `at_ms` the message's own time.
 
-    `kind` and `id` name the sender as look-ups do: a phone number is hashed.
+    `kind` and `id` name the sender as look-ups do: a phone number is hashed. So is `message_id`: WhatsApp's ids of messages hold the number.
     """
 
     channel: Channel
@@ -34,17 +38,21 @@ class Touch(msgspec.Struct, frozen=True, gc=False):
     click: Click
 
 
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
 _decoder: Final = msgspec.json.Decoder()
 
 
-def read(body: bytes) -> list[Touch] | None:
-    """Every touch that a webhook's body tells; None where it is no JSON object. Never raises: what is broken in it is passed over."""
+def read(body: bytes) -> Iterator[Touch] | None:
+    """The touches that a webhook's body tells, one by one: who reads many lets others have their turn in between.
+
+    None where it is no JSON object. Never raises: what is broken in it is passed over.
+    """
     if MARK not in body:
-        return []
-    try:
-        told = _decoder.decode(body)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return None
+        return iter(())
+    told = _decoded(body)
+    if told is None:  # a headline that was cut in the middle of an emoji is no JSON, but nobody reads it here
+        told = _decoded(_SURROGATE.sub(rb"\\ufffd", body))
     if not isinstance(told, dict):
         return None
     match told.get("object"):
@@ -55,13 +63,19 @@ def read(body: bytes) -> list[Touch] | None:
         case "instagram":
             found = _messaging(told, "instagram", "ig_sid")
         case _:
-            found = []
-    return found[:UPDATES_MAX]
+            found = iter(())
+    return islice(found, UPDATES_MAX)
 
 
-def _whatsapp(told: dict[str, Any]) -> list[Touch]:
+def _decoded(body: bytes) -> object:
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+
+
+def _whatsapp(told: dict[str, Any]) -> Iterator[Touch]:
     """`entry[].changes[].value.messages[].referral`, on a message of any type."""
-    touches = []
     for entry in _objects(told, "entry"):
         for change in _objects(entry, "changes"):
             value = _object(change, "value")
@@ -74,26 +88,32 @@ def _whatsapp(told: dict[str, Any]) -> list[Touch]:
                 click = Click(ctwa_clid=_id(referral.get("ctwa_clid")), ad_id=_id(ad))
                 if asset_id and message_id and sender and (click.ctwa_clid or click.ad_id):
                     at_ms = _instant(message.get("timestamp"), 1000)
-                    touches.append(Touch("whatsapp", asset_id, *sender, message_id, at_ms, click))
-    return touches
+                    yield Touch("whatsapp", asset_id, *sender, _hashed(message_id), at_ms, click)
 
 
 def _whatsapp_sender(message: dict[str, Any], contacts: list[dict[str, Any]]) -> tuple[SenderKind, str] | None:
     """The sender's number; of those who hide it, the id that WhatsApp gave them for this business."""
-    numbers = [message.get("from")]
-    if len(contacts) == 1:
-        numbers.append(contacts[0].get("wa_id"))
-    for number in numbers:
+    user_id = _id(message.get("from_user_id"))
+    contact = _contact(user_id, contacts)
+    for number in (message.get("from"), contact.get("wa_id")):
         digits = _id(number) or ""
         if digits.isdecimal() and DIGITS_MIN <= len(digits) <= DIGITS_MAX:
             return "mobile_number", mobile_key(digits)
-    given = _id(message.get("from_user_id"))
+    given = user_id or _id(contact.get("user_id"))
     return ("whatsapp_user_id", given) if given else None
 
 
-def _messaging(told: dict[str, Any], channel: Channel, kind: SenderKind) -> list[Touch]:
+def _contact(user_id: str | None, contacts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Who has this id; else the only one there is, unless he has another."""
+    for contact in contacts:
+        known = _id(contact.get("user_id"))
+        if (known and known == user_id) or (len(contacts) == 1 and None in (known, user_id)):
+            return contact
+    return {}
+
+
+def _messaging(told: dict[str, Any], channel: Channel, kind: SenderKind) -> Iterator[Touch]:
     """`entry[].messaging[]`: the referral stands alone, in the message or in the postback."""
-    touches = []
     for entry in _objects(told, "entry"):
         for item in [*_objects(entry, "messaging"), *_objects(entry, "standby")]:
             message, postback = _object(item, "message"), _object(item, "postback")
@@ -105,8 +125,7 @@ def _messaging(told: dict[str, Any], channel: Channel, kind: SenderKind) -> list
                 continue
             at_ms = _instant(item.get("timestamp"), 1)
             message_id = _id(message.get("mid")) or _id(postback.get("mid")) or f"{channel}-{at_ms}-{click.ad_id}"
-            touches.append(Touch(channel, asset_id, kind, sender, message_id[:512], at_ms, click))
-    return touches
+            yield Touch(channel, asset_id, kind, sender, _hashed(message_id), at_ms, click)
 
 
 def _objects(holder: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -124,6 +143,10 @@ def _id(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     return value if isinstance(value, str) and id_fault(value) is None else None
+
+
+def _hashed(message_id: str) -> str:
+    return hashlib.sha256(message_id.encode()).hexdigest()[:32]
 
 
 def _instant(value: object, unit_ms: int) -> int | None:

@@ -169,6 +169,10 @@ class Ledger(Protocol):
         """Unmatched events that this ref, link or conversation would resolve, and those held until the visitor of this ref consents."""
         ...
 
+    async def awaited(self, waits: Sequence[tuple[str, Wait]]) -> list[tuple[str, Wait]]:
+        """Those of these (business id, wait) that an event has. One read for all of them."""
+        ...
+
     async def resolvable(self, limit: int) -> list[tuple[StoredEvent, Wait]]:
         """Those whose landing, link or word exists by now (it came in between): the housekeeping's backstop."""
         ...

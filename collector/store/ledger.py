@@ -181,6 +181,12 @@ class SqlLedger:
         found = await read(self._engine, "waiting", {"business_id": business_id, "kind": kind, "id": id})
         return [columns.stored_event(row) for row in found]
 
+    async def awaited(self, waits: Sequence[tuple[str, face.Wait]]) -> list[tuple[str, face.Wait]]:
+        """See face.Ledger.awaited."""
+        asked = {(business_id, wait.kind, wait.id): (business_id, wait) for business_id, wait in waits}
+        found = await read(self._engine, "awaited", {"rows": list(asked)})
+        return [asked[row[0], row[1], row[2]] for row in found]
+
     async def resolvable(self, limit: int) -> list[tuple[face.StoredEvent, face.Wait]]:
         """See face.Ledger.resolvable."""
         found = await read(self._engine, "resolvable", {"limit": limit})

@@ -59,6 +59,15 @@ async def test_an_event_that_waits_for_a_sender_is_resolvable_once_he_wrote(stor
     assert [found.event.id for found in await store.ledger.waiting(SHOP, "mobile_number", "sender-1")] == [event.id]
 
 
+async def test_of_many_conversations_those_are_told_that_an_event_waits_for(store: Store) -> None:
+    event, wait = purchase(click=Click()), Wait(kind="mobile_number", id="sender-1")
+    version = await store.directory.version()
+    await store.ledger.take(event, delivery(event, "unmatched"), record(event), (wait,), version)
+    others = [("another", wait), (SHOP, Wait(kind="ig_sid", id="sender-1")), (SHOP, Wait(kind="mobile_number", id="2"))]
+    assert await store.ledger.awaited([*others, (SHOP, wait)]) == [(SHOP, wait)]
+    assert await store.ledger.awaited(others) == []
+
+
 async def test_a_landing_is_confirmed_by_the_first_message_that_told_its_click(store: Store) -> None:
     version = await store.directory.version()
     told = Click(ctwa_clid="clid-m-1")

@@ -1,60 +1,20 @@
 """Meta's webhooks over HTTP, on both databases: who is believed, what is kept, and the sale in the chat that it credits."""
 
-import hashlib
-import hmac
 import json
-import secrets
 import time
-from typing import Any
 
-import httpx2
 import pytest
 
 from tests.integration.conversing import ACCOUNT, ACCOUNT_DATASET, PAGE, PAGE_DATASET, own, purchase, result
-from tests.integration.house import House, eventually, new_click
+from tests.integration.house import House, new_click
+from tests.integration.messages import OLD_SECRET, VERIFY, deliver, message, number, sign
 from tests.integration.shop import Shop
-
-SECRET, OLD_SECRET, VERIFY = "app-secret-of-today-1", "app-secret-of-the-past", "a-word-to-verify-by"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def house(request: pytest.FixtureRequest) -> House:
     found: House = request.getfixturevalue(f"{request.param}_house")
     return found
-
-
-def sign(body: bytes, secret: str = SECRET) -> str:
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-def deliver(house: House, body: Any, secret: str = SECRET, **headers: str) -> httpx2.Response:
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return house.client.post(
-        "/webhooks/meta", content=raw, headers={"X-Hub-Signature-256": sign(raw, secret), **headers}
-    )
-
-
-def message(
-    shop: Shop, sender: str, message_id: str = "wamid.1", at: float | None = None, clid: str | None = None
-) -> dict[str, Any]:
-    referral = {"source_type": "ad", "source_id": "1202100000001", "ctwa_clid": clid or shop.click.ctwa_clid}
-    told = {
-        "from": sender,
-        "id": message_id,
-        "timestamp": str(int(at or time.time() - 60)),
-        "type": "text",
-        "referral": referral,
-    }
-    value = {"messaging_product": "whatsapp", "messages": [told | {"text": {"body": "a secret wish"}}]}
-    return {
-        "object": "whatsapp_business_account",
-        "entry": [{"id": shop.waba, "changes": [{"field": "messages", "value": value}]}],
-    }
-
-
-def number() -> str:
-    """A number of nobody, of Brazil."""
-    return f"55119{secrets.randbelow(10**8):08}"
 
 
 # -- who is believed
@@ -101,47 +61,6 @@ def test_without_an_app_secret_nothing_is_believed(hurried_house: House) -> None
     answer = deliver(hurried_house, b"{}")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
     assert hurried_house.client.get("/webhooks/meta", params={"hub.mode": "subscribe"}).status_code == 403
-
-
-# -- what must not be sent again is a 200
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (b"{}", None),
-        (b'{"object":"page","entry":[{"id":"1","messaging":[{"read":{"watermark":1}}]}]}', None),
-        (b'{"referral":', "unreadable"),
-        (
-            b'{"object":"page","entry":[{"id":"77777","messaging":[{"sender":{"id":"1"},"referral":{"ad_id":"2"}}]}]}',
-            "unknown-asset",
-        ),
-        (b'{"object":"whatsapp_business_account","entry":[],"x":"' + b"y" * 3_000_000 + b'"}', None),
-    ],
-    ids=["empty", "read mark", "broken", "unknown account", "3 MB"],
-)
-def test_a_signed_body_that_tells_nothing_of_ours_is_not_asked_for_again(
-    house: House, body: bytes, reason: str | None
-) -> None:
-    answer = deliver(house, body)
-    assert (answer.status_code, answer.json()) == (200, {"conversations": 0})
-    assert answer.headers.get("X-Collector-Reason") == reason
-
-
-def test_a_body_beyond_the_limit_is_refused(house: House) -> None:
-    assert deliver(house, b" " * (4 * 1024 * 1024 + 1)).status_code == 413
-
-
-def test_a_batch_of_a_thousand_is_kept_whole(house: House, shop: Shop) -> None:
-    body = message(shop, number())
-    (told,) = body["entry"][0]["changes"][0]["value"]["messages"]
-    senders = [f"5511{9_000_00000 + index}" for index in range(1000)]
-    body["entry"][0]["changes"][0]["value"]["messages"] = [
-        told | {"from": sender, "id": f"wamid.{sender}"} for sender in senders
-    ]
-    assert deliver(house, body).json() == {"conversations": 1000}
-    found = result(shop, **purchase("whatsapp", "W-1000", user_data={"mobile_number": f"+{senders[-1]}"}))
-    assert found["state"] == "pending"
 
 
 # -- the sale in the chat
@@ -235,14 +154,6 @@ def test_an_account_that_two_businesses_share_tells_both(house: House, shop: Sho
     for each in (shop, second):
         found = result(each, **purchase("whatsapp", f"W-{each.business_id}", user_data={"mobile_number": f"+{sender}"}))
         assert found["state"] == "pending"
-
-
-def test_the_text_of_a_message_is_kept_nowhere(house: House, shop: Shop) -> None:
-    sender = number()
-    deliver(house, message(shop, sender))
-    house.secrets |= {sender, "a secret wish"}  # and never printed
-    facts = eventually(lambda: house.client.get("/readyz").json() or None, "the facts")
-    assert "a secret wish" not in json.dumps(facts)
 
 
 def test_the_report_of_landings_says_which_a_message_confirmed(house: House, shop: Shop) -> None:

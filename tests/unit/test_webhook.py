@@ -1,5 +1,7 @@
 """Which messages came from an ad, read from Meta's webhooks as they come."""
 
+import base64
+import hashlib
 import json
 from typing import Any
 
@@ -35,7 +37,11 @@ def messenger(item: dict[str, Any], object_: str = "page") -> dict[str, Any]:
 def touches(body: Any) -> list[Touch]:
     found = read(json.dumps(body).encode())
     assert found is not None
-    return found
+    return list(found)
+
+
+def hashed(message_id: str) -> str:
+    return hashlib.sha256(message_id.encode()).hexdigest()[:32]
 
 
 def test_a_message_of_whatsapp_tells_account_sender_time_and_click() -> None:
@@ -45,7 +51,7 @@ def test_a_message_of_whatsapp_tells_account_sender_time_and_click() -> None:
             WABA,
             "mobile_number",
             mobile_key("16505551234"),
-            "wamid.1",
+            hashed("wamid.1"),
             1750275992000,
             Click(ctwa_clid="AfClick", ad_id="120210000000000001"),
         )
@@ -60,7 +66,7 @@ def test_the_referral_counts_on_a_message_of_any_type(kind: str) -> None:
 def test_every_message_of_every_change_of_every_entry_is_read() -> None:
     body = whatsapp(message(id="a"), message(id="b"), {"from": "1", "id": "c", "type": "text"})
     body["entry"] += whatsapp(message(id="d"))["entry"]
-    assert [touch.message_id for touch in touches(body)] == ["a", "b", "d"]
+    assert [touch.message_id for touch in touches(body)] == [hashed(each) for each in "abd"]
 
 
 def test_a_referral_without_a_click_id_keeps_its_ad_and_one_of_a_post_nothing() -> None:
@@ -89,10 +95,44 @@ def test_a_number_and_its_other_spelling_are_one_sender() -> None:
     assert one == other
 
 
+CONTACTS = [{"wa_id": "16505551234", "user_id": "US.1"}, {"wa_id": "5215512345678", "user_id": "MX.2"}]
+
+
+@pytest.mark.parametrize(
+    ("user_id", "contacts", "id"),
+    [
+        ("MX.2", CONTACTS, mobile_key("525512345678")),
+        ("US.1", CONTACTS[:1], mobile_key("16505551234")),
+        ("US.1", [{"wa_id": "16505551234"}], mobile_key("16505551234")),
+        ("US.1", CONTACTS[1:], "US.1"),
+        ("US.1", [], "US.1"),
+        (None, [{"user_id": "US.1"}], "US.1"),
+        (None, CONTACTS[:1], mobile_key("16505551234")),
+        (None, CONTACTS, None),
+    ],
+)
+def test_a_contact_tells_the_sender_only_where_it_is_sure_to_be_his(
+    user_id: str | None, contacts: list[dict[str, Any]], id: str | None
+) -> None:
+    hidden = message(**{"from": None, "from_user_id": user_id})
+    assert [touch.id for touch in touches(whatsapp(hidden, contacts=contacts))] == ([id] if id else [])
+
+
 def test_nothing_plain_of_the_sender_is_in_a_touch() -> None:
-    assert "16505551234" not in repr(
-        touches(whatsapp(message(), contacts=[{"profile": {"name": "Sheena"}, "wa_id": "16505551234"}]))
+    """WhatsApp's own id of a message holds the number, too."""
+    message_id = "wamid.HBgL" + base64.b64encode(b"16505551234\x15\x02\x00\x12\x18\x143AD47EE0").decode()
+    told = repr(
+        touches(whatsapp(message(id=message_id), contacts=[{"profile": {"name": "Sheena"}, "wa_id": "16505551234"}]))
     )
+    assert "16505551234" not in told
+    assert message_id[10:25] not in told
+
+
+@pytest.mark.parametrize("text", ["\\ud83d", "\\ude00", "a\\ud83d b", "\\\\ud83d"])
+def test_an_emoji_that_was_cut_in_two_costs_no_click(text: str) -> None:
+    """Headlines are cut by UTF-16 units; half a pair is no JSON for a strict parser."""
+    body = json.dumps(whatsapp(message(referral=CLICK | {"headline": "HERE"}))).replace("HERE", text)
+    assert [touch.click.ctwa_clid for touch in read(body.encode()) or ()] == ["AfClick"]
 
 
 REFERRAL = {"ref": "summer", "ad_id": "6045246247433", "source": "ADS", "type": "OPEN_THREAD"}
@@ -109,7 +149,13 @@ REFERRAL = {"ref": "summer", "ad_id": "6045246247433", "source": "ADS", "type": 
 def test_in_messenger_the_referral_counts_wherever_it_stands(item: dict[str, Any], message_id: str) -> None:
     assert touches(messenger(item)) == [
         Touch(
-            "messenger", PAGE, "page_scoped_user_id", "PSID-1", message_id, 1458692752478, Click(ad_id="6045246247433")
+            "messenger",
+            PAGE,
+            "page_scoped_user_id",
+            "PSID-1",
+            hashed(message_id),
+            1458692752478,
+            Click(ad_id="6045246247433"),
         )
     ]
 
@@ -129,6 +175,7 @@ def test_instagram_names_its_senders_in_its_own_way() -> None:
         whatsapp(message(**{"from": "x"})),
         {"object": "page", "entry": [{"referral": 1, "messaging": [1, {"message": "referral"}]}]},
         {"object": "permissions", "entry": [{"referral": 1}]},
+        whatsapp() | {"entry": [{"changes": [{"value": {"messages": [message()]}}]}]},
     ],
 )
 def test_what_credits_nobody_is_passed_over(body: Any) -> None:
@@ -141,7 +188,7 @@ def test_what_is_no_json_object_is_told_apart(body: bytes) -> None:
 
 
 def test_a_body_without_any_referral_is_not_even_parsed() -> None:
-    assert read(b"not json at all") == []
+    assert list(read(b"not json at all") or "x") == []
 
 
 JSON = st.recursive(
@@ -158,9 +205,15 @@ JSON = st.recursive(
 
 @given(JSON, st.sampled_from(["page", "instagram", "whatsapp_business_account"]))
 def test_no_shape_makes_the_reader_raise(inner: Any, object_: str) -> None:
-    read(json.dumps({"object": object_, "entry": [inner], "referral": 1}).encode("utf-8", "replace"))
+    body = json.dumps({"object": object_, "entry": [inner], "referral": 1}).encode("utf-8", "replace")
+    for touch in read(body) or ():
+        assert touch.click.ctwa_clid or touch.click.ad_id
 
 
 @given(st.binary())
 def test_no_bytes_make_the_reader_raise(body: bytes) -> None:
-    read(body + b'"referral"')
+    """Nor where they break into a good body."""
+    whole = json.dumps(whatsapp(message())).encode()
+    middle = len(body) % len(whole)
+    for broken in (body, body + b'"referral"', whole[:middle] + body + whole[middle:], whole[:middle] + body):
+        list(read(broken) or ())

@@ -234,6 +234,15 @@ FROM each
 WHERE true
 ON CONFLICT DO NOTHING;
 
+-- name: awaited
+-- rows: :business_id, :kind, :id
+-- Which of these an event waits for.
+SELECT business_id, kind, id
+FROM each
+WHERE EXISTS (
+    SELECT 1 FROM waits AS w WHERE w.business_id = each.business_id AND w.kind = each.kind AND w.id = each.id
+);
+
 -- name: conversations
 SELECT business_id, kind, id, message_id, ctwa_clid, ad_id, at
 FROM conversations
