@@ -16,9 +16,9 @@ try { (() => {
   if (stub.version) return; // the tag stands on the page twice
 
   const { href } = location; // before a router takes the fragment away
-  const log = href.match('cnct_debug=1') ? console.log : () => {};
+  const log = href.match('cnct_debug=1') && console.log;
   // Each way in from the page (call, event, timer, answer) goes through here.
-  const guard = work => (...words) => { try { return work(...words); } catch (error) { log(error); } };
+  const guard = work => (...words) => { try { return work(...words); } catch (error) { log && log(error); } };
 
   // ---- settings: from the script's address, over that the tag's data attributes, over that cnct('init', …)
 
@@ -42,6 +42,7 @@ try { (() => {
   let ref;      // as answered: where the cookie is refused, it lives as long as the page
   let page;     // a path
   let url;
+  let timer; // of looks
   const busy = {}; // outbox keys: 1 on its way or answered, 0 failed and to be tried again
 
   // ---- product: what the page shows
@@ -101,11 +102,11 @@ try { (() => {
 
   const post = (key, path, body) => {
     const url = new URL(path, settings.collector);
-    const text = JSON.stringify(Object.assign({ consent: consent(), token: cookie('') }, body));
+    const text = JSON.stringify(Object.assign({ consent: consent(), token: settings.site && cookie('') }, body));
     const settle = guard((response, answer = {}) => {
       const { status } = response;
       if (answer.ref && hasContext()) setCookies(ref = answer.ref, answer.token, answer.max_age);
-      log(text, status || '' + response, status && response.headers.get('x-collector-reason'), cookie('_ref'));
+      log && log(text, status || '' + response, status && response.headers.get('x-collector-reason'), cookie('_ref'));
       if (/429|^5/.test(status || 5)) busy[key] = 0; // no answer counts as 5xx
       else drop(key), start({}); // flushes; and where consent was denied meanwhile, has the answer's cookies erased
       tellRef();
@@ -114,7 +115,7 @@ try { (() => {
     try {
       // A string body keeps the request simple: no preflight. keepalive lets it, and its cookie, outlive the page.
       fetch(url, { method: 'POST', body: text, keepalive: 1, credentials: 'include' }).then(response =>
-        response.json().catch(log).then(answer => settle(response, answer))).catch(settle);
+        response.json().catch(() => {}).then(answer => settle(response, answer))).catch(settle);
     } catch (error) { // the page has broken fetch
       settle(navigator.sendBeacon(url, text) && new Response());
     }
@@ -125,8 +126,9 @@ try { (() => {
     const key = 'cnct_box:' + (body.at_ms - 1 || Date.now()) + ':' + Math.random();
     const text = JSON.stringify([`b/${settings.business}/${path}`, body]);
     const index = consent() == 'pending' ? 1 : 0;
-    // A view that is too large must not cost the landing that it came with.
-    if (!hasContext() || items()[19] && !body.at_ms || (items() + text)[16e3]) return body.view ? add(path, body, delete body.view) : log('not sent', text);
+    // A view that is too large must not cost the landing that it came with, nor a crowd of events a landing.
+    if (!hasContext() || items()[19] && !body.at_ms || (items() + text)[16e3])
+      return body.view ? add(path, body, delete body.view) : log && log('not sent', text);
     try {
       stores[index][key] = text;
     } catch (error) {
@@ -139,7 +141,7 @@ try { (() => {
     if (consent() != 'pending') for (const [key, text] of items()) {
       const [path, body] = JSON.parse(text);
       if (!busy[key]) post(key, path, body);
-      if (body.at_ms) break; // what follows a landing needs the cookie that its answer brings
+      if (body.at_ms) return 1; // what follows a landing needs the cookie that its answer brings
     }
   };
 
@@ -150,7 +152,8 @@ try { (() => {
   // Runs at each call and event. It waits for the document, and until that is seen for the first time: this covers
   // prerendering and background tabs. A page that is left before must not take its landing with it.
   const start = guard(({ type, persisted }) => {
-    if (!settings.business || !seen && type != 'pagehide' && (document.hidden || document.readyState == 'loading')) return;
+    if (!settings.business || type == 'pageshow' && !persisted
+      || !seen && type != 'pagehide' && (document.hidden || document.readyState == 'loading')) return;
 
     if (consent() == 'denied') {
       items().map(([key]) => drop(key));
@@ -171,18 +174,18 @@ try { (() => {
           };
         }
       });
-      log('landing', JSON.stringify(landing));
-      if (hasContext()) setInterval(look, 200);
+      log && log('landing', JSON.stringify(landing));
     }
 
     queue.splice(0).map(work => work());
+    if (type == 'pageshow' && page == location.pathname) seen = {}, view(lastView); // back from the bfcache
     if (hasContext()) {
+      timer = timer || setInterval(look, 300);
       look();
       landing = landing && add('landing', landing);
+      if (flush()) return; // a landing is on its way: its answer goes on from here
     }
-    flush();
-    if (!/at_ms/.test(items())) tellRef(); // no landing on its way
-    if (persisted && type != 'pagehide' && page == location.pathname) seen = {}, view(lastView); // back from the bfcache
+    tellRef();
   });
 
   // ---- views: one for each product and page
@@ -191,8 +194,8 @@ try { (() => {
     if (!data) return;
     const key = JSON.stringify(data.content_ids || data);
     if (page != (page = location.pathname)) seen = {};
-    // Right after a soft navigation the page still shows the old product: believe it from the fourth look on.
-    if (seen[key] || isAutomatic && (seen.explicit || key == current && round < 3)) return;
+    // Right after a soft navigation the page still shows the old product: believe it from the third look on.
+    if (seen[key] || isAutomatic && (seen.explicit || key == current && round < 2)) return;
     seen[current = key] = 1;
     seen.explicit = !isAutomatic;
     lastView = data;
@@ -200,11 +203,11 @@ try { (() => {
     landing && !landing.view ? landing.view = viewed : add('events', viewed);
   };
 
-  // Comparing an address five times a second sees every kind of soft navigation and touches no function of the page.
+  // Comparing an address three times a second sees every kind of soft navigation and touches no function of the page.
   // The document is searched in the first 3 seconds of each address only. Who still waits for the ref then is told what is known.
   const look = guard(() => {
     round = url != (url = location.href) ? 0 : round + 1;
-    if (round > 14) tellRef();
+    if (round > 9) tellRef();
     else if (settings.auto != 'off' && !document.hidden) view(detect(), 1);
   });
 
@@ -237,6 +240,6 @@ try { (() => {
   for (const words of stub.q || []) take(...words);
   (window.cnct = (...words) => { take(...words); start({}); }).version = 1;
   'DOMContentLoaded visibilitychange pagehide pageshow online'.split(' ').map(type => addEventListener(type, start, 1));
-  log('cnct', JSON.stringify(settings), consent());
+  log && log('cnct', JSON.stringify(settings), consent());
   start({});
 })(); } catch (error) { /* the page has replaced what every script needs, or the browser is older than all of it */ }

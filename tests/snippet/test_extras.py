@@ -229,6 +229,7 @@ def test_a_shopify_cart_gets_the_ref_once_and_is_tied_to_the_click(
     land()
     with page.expect_response("**/links"):  # lets the cart answer meanwhile
         page.goto(shop.url("/shopify"))
+    page.wait_for_function("!Object.keys(localStorage).length")
     assert recorder.bodies("links") == [{"kind": "cart_token", "id": "Z2NwLXVz"}]
     page.goto(shop.url("/shopify"))
     watch.settle()
