@@ -1,6 +1,7 @@
 """Meta's webhooks over HTTP, on both databases: who is believed, what is kept, and the sale in the chat that it credits."""
 
 import json
+import secrets
 import time
 
 import pytest
@@ -74,6 +75,17 @@ def test_a_sale_that_names_only_the_number_has_the_click_of_the_conversation(hou
     (sent,) = shop.sandbox.events(shop.dataset, at_least=1)
     assert sent["user_data"] == {"whatsapp_business_account_id": shop.waba, "ctwa_clid": shop.click.ctwa_clid}
     assert sender not in json.dumps(shop.tale(found["id"]))
+
+
+def test_a_sale_to_who_shows_no_number_is_found_by_the_id_that_stands_for_it(house: House, shop: Shop) -> None:
+    user_id, body = f"BR.{secrets.randbelow(10**17)}", message(shop, "")
+    (told,) = body["entry"][0]["changes"][0]["value"]["messages"]
+    del told["from"]
+    told["from_user_id"] = user_id
+    assert deliver(house, body).json() == {"conversations": 1}
+    result(shop, **purchase("whatsapp", "W-6", user_data={"whatsapp_user_id": user_id}))
+    (sent,) = shop.sandbox.events(shop.dataset, at_least=1)
+    assert sent["user_data"] == {"whatsapp_business_account_id": shop.waba, "ctwa_clid": shop.click.ctwa_clid}
 
 
 @pytest.mark.parametrize(
