@@ -122,7 +122,7 @@ class Dispatcher:
         found = self._lane(lane) if self._serving else None
         if found is not None:
             found.backlog = True
-            if found.room():
+            if found.room() or self._holds.reason(found.name):  # what slips into a held channel is held at once
                 self._wake.set()
 
     # -- life

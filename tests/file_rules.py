@@ -12,7 +12,7 @@ EMPTY_NAMES = frozenset("base common core helper helpers manager managers misc u
 OUTBOX = "outbox.sql"
 FOR_ALL_BUSINESSES = frozenset(
     (
-        "version raise_version businesses channels api_keys credentials put_credential run_credential "
+        "version raise_version editions raise_holds held_channels businesses channels api_keys credentials put_credential run_credential "
         "resolvable forget_landings forget_conversations pulse denied"
     ).split()
 )

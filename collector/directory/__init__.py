@@ -74,7 +74,7 @@ class Directory:
         self._use(face.DirectorySnapshot(version=-1, businesses=(), channels=(), keys=()))
 
     def _use(self, snapshot: face.DirectorySnapshot) -> None:
-        self.version = snapshot.version
+        self.version, self._holds = snapshot.version, snapshot.holds
         self._businesses = {row.business_id: row for row in snapshot.businesses}
         self._channels = {(row.business_id, row.channel): row for row in snapshot.channels}
         self._keys = {row.digest: row for row in snapshot.keys}
@@ -89,10 +89,25 @@ class Directory:
 
         Raises `errors.Unavailable` where the store cannot be read; what was known stays.
         """
-        if await self._store.version() != self.version:
+        version, holds = await self._store.editions()
+        if version != self.version:
             snapshot = await self._store.snapshot()
             if snapshot.version > self.version:  # two refreshes may overtake each other
                 self._use(snapshot)
+        elif holds != self._holds:
+            held = await self._store.held()
+            if held.version == self.version and held.holds > self._holds:
+                self._see(held)
+
+    def _see(self, held: face.HeldChannels) -> None:
+        """Take to heart which channels are held by now, at the cost of those that changed."""
+        self._holds = held.holds
+        were = {name for name, row in self._channels.items() if row.held}
+        for name in were | held.reasons.keys():
+            row, reason = self._channels.get(name), held.reasons.get(name)
+            if row is not None and row.held != reason:
+                self._channels[name] = msgspec.structs.replace(row, held=reason)
+                self._opened.pop(name, None)
 
     async def fresh(self) -> None:
         """`refresh` for strangers (an unknown key, an unknown business): however many call, the store is read a few times a second.

@@ -1,7 +1,7 @@
 """Channels that stand still because of their token, a permission or their dataset, and how they run again."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from collector.delivery import HoldReason, LaneName
@@ -13,6 +13,9 @@ LOG = logging.getLogger(__name__)
 
 PROBE_SECONDS: Final = 60.0
 PROBE_SECONDS_MAX: Final = 3600.0
+
+WRITES_AT_ONCE: Final = 32
+"""Holds that one review writes or tries: a token that thousands of channels share must not keep the other lanes waiting."""
 
 
 class _Hold:
@@ -94,15 +97,16 @@ class Holds:
     async def review(self) -> float:
         """Write what is not written, release what has proved itself, lift what was resumed, probe what is due.
 
-        Returns the seconds until the next probe.
+        Returns the seconds until there is more to do: none, where it was too much for one review.
         """
-        for hold in list(self._holds.values()):
-            if hold.standing and not hold.committed:
-                await self.commit(hold.name)
-            elif hold.proved:
+        unwritten = [hold for hold in self._holds.values() if hold.proved or (hold.standing and not hold.committed)]
+        for hold in unwritten[:WRITES_AT_ONCE]:
+            if hold.proved:
                 await self._outbox.resume(hold.name.business_id, hold.name.channel, hold.name.prefix)
                 if hold.proved:  # and was not held again meanwhile
                     del self._holds[hold.name.prefix]
+            else:
+                await self.commit(hold.name)
         committed = [hold for hold in self._holds.values() if hold.standing and hold.committed]
         await self._directory.refresh()
         for hold in committed:
@@ -110,16 +114,26 @@ class Holds:
             if account is not None and not account.held:
                 hold.standing, hold.lifted_at = False, self._monotonic()
         now = self._monotonic()
-        for hold in [each for each in self._holds.values() if each.standing and each.probe_at <= now]:
-            await self._probe(hold)
-        return min((each.probe_at - now for each in self._holds.values() if each.standing), default=PROBE_SECONDS_MAX)
+        await self._probe(
+            [each for each in self._holds.values() if each.standing and each.probe_at <= now][:WRITES_AT_ONCE]
+        )
+        if len(unwritten) > WRITES_AT_ONCE:
+            return 0.0
+        return max(
+            0.0, min((each.probe_at - now for each in self._holds.values() if each.standing), default=PROBE_SECONDS_MAX)
+        )
 
-    async def _probe(self, hold: _Hold) -> None:
-        hold.probes += 1
+    async def _probe(self, holds: Sequence[_Hold]) -> None:
+        if not holds:
+            return
         try:
-            await self._outbox.probe(hold.name.business_id, hold.name.channel, hold.name.prefix)
+            for hold in holds:
+                hold.probes += 1
+                await self._outbox.probe(hold.name.business_id, hold.name.channel, hold.name.prefix)
             await self._directory.refresh()
         except Unavailable:
-            hold.probe_at = self._monotonic() + PROBE_SECONDS
+            for hold in holds:
+                hold.probe_at = self._monotonic() + PROBE_SECONDS
             raise
-        hold.standing, hold.lifted_at = False, self._monotonic()
+        for hold in holds:
+            hold.standing, hold.lifted_at = False, self._monotonic()

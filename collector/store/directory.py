@@ -23,12 +23,24 @@ class SqlDirectory:
         """See face.Directory.version."""
         return int((await read(self._engine, "version"))[0][0])
 
+    async def editions(self) -> tuple[int, int]:
+        """See face.Directory.editions."""
+        [(version, holds)] = await read(self._engine, "editions")
+        return version, holds
+
+    async def held(self) -> face.HeldChannels:
+        """See face.Directory.held."""
+        rows = await read(self._engine, "held_channels")
+        reasons = {(row[2], row[3]): row[4] for row in rows if row[2] is not None}
+        return face.HeldChannels(version=rows[0][0], holds=rows[0][1], reasons=reasons)
+
     async def snapshot(self) -> face.DirectorySnapshot:
         """See face.Directory.snapshot."""
-        steps = [Step("version"), Step("businesses"), Step("channels"), Step("api_keys"), Step("credentials")]
-        version, businesses, channels, keys, credentials = await self._writer.transact(steps, exclusive=True)
+        steps = [Step("editions"), Step("businesses"), Step("channels"), Step("api_keys"), Step("credentials")]
+        editions, businesses, channels, keys, credentials = await self._writer.transact(steps, exclusive=True)
         return face.DirectorySnapshot(
-            version=version[0][0],
+            version=editions[0][0],
+            holds=editions[0][1],
             businesses=tuple(map(columns.stored_business, businesses)),
             channels=tuple(map(columns.stored_channel, channels)),
             keys=tuple(map(columns.stored_key, keys)),

@@ -18,6 +18,7 @@ from collector.store.row import (
     Delivery,
     DirectorySnapshot,
     Found,
+    HeldChannels,
     KeyRow,
     Landing,
     LaneDue,
@@ -46,6 +47,7 @@ __all__ = [
     "Directory",
     "DirectorySnapshot",
     "Found",
+    "HeldChannels",
     "KeyRow",
     "Landing",
     "LaneDue",
@@ -76,9 +78,15 @@ class StaleDirectory(Exception):
 
 
 class Directory(Protocol):
-    """Businesses, channels and keys. Every change raises the version in the same commit, so serving processes notice at once."""
+    """Businesses, channels and keys. Every change raises the version in the same commit, so serving processes notice at once; a hold raises
+    another number: no write relies on it, and an agency's thousand channels may be held at once."""
 
     async def version(self) -> int: ...
+    async def editions(self) -> tuple[int, int]:
+        """The version, and the number that each hold of a channel raises, and each end of one."""
+        ...
+
+    async def held(self) -> HeldChannels: ...
     async def snapshot(self) -> DirectorySnapshot: ...
     async def put_business(self, row: BusinessRow) -> bool:
         """Insert or replace; False when `cookie_domain` + `cookie_name` is another business's (nothing is written then)."""
@@ -245,7 +253,7 @@ class Outbox(Protocol):
         ...
 
     async def hold(self, business_id: str, channel: str, lane_prefix: str, reason: str) -> None:
-        """Mark the channel held and move its pending and retrying deliveries to held(reason); raises the directory's version.
+        """Mark the channel held and move its pending and retrying deliveries to held(reason).
 
         The mark and the first 10,000 share a commit; more follow in commits of their own, so that a backlog never stops the other writes.
         Called again after a crash in between, it moves the rest.

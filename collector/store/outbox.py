@@ -106,19 +106,19 @@ class SqlOutbox:
         """See face.Outbox.hold."""
         mark = Step("mark_channel", {"business_id": business_id, "channel": channel, "reason": reason})
         rest = Step("hold", {"business_id": business_id, "reason": reason, "limit": CHUNK, **lane_range(lane_prefix)})
-        await move(self._writer, [mark, Step("raise_version")], rest)
+        await move(self._writer, [mark, Step("raise_holds")], rest, exclusive=False)
 
     async def resume(self, business_id: str, channel: str, lane_prefix: str) -> int:
         """See face.Outbox.resume."""
         mark = Step("mark_channel", {"business_id": business_id, "channel": channel, "reason": None})
         rest = Step("resume", {"business_id": business_id, "limit": CHUNK, **lane_range(lane_prefix)})
-        return await move(self._writer, [mark, Step("raise_version")], rest)
+        return await move(self._writer, [mark, Step("raise_holds")], rest, exclusive=False)
 
     async def probe(self, business_id: str, channel: str, lane_prefix: str) -> None:
         """See face.Outbox.probe."""
         mark = Step("mark_channel", {"business_id": business_id, "channel": channel, "reason": None})
         one = Step("resume", {"business_id": business_id, "limit": 1, **lane_range(lane_prefix)})
-        await self._writer.transact([mark, Step("raise_version"), one], exclusive=True)
+        await self._writer.transact([mark, Step("raise_holds"), one])
 
     async def held_lanes(self) -> list[str]:
         """See face.Outbox.held_lanes."""
@@ -159,9 +159,9 @@ class SqlOutbox:
         return found
 
 
-async def move(writer: Writer, first: list[Step], rest: Step) -> int:
+async def move(writer: Writer, first: list[Step], rest: Step, exclusive: bool = True) -> int:
     """Change the directory and move deliveries with it, a bounded number in one commit: a backlog of any size must not stop the writer."""
-    moved = count = len((await writer.transact([*first, rest], exclusive=True))[-1])
+    moved = count = len((await writer.transact([*first, rest], exclusive=exclusive))[-1])
     while count == CHUNK:
         count = len((await writer.transact([rest]))[0])
         moved += count

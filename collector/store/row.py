@@ -88,13 +88,22 @@ class CredentialRow(Row, frozen=True, kw_only=True, gc=False):
 
 
 class DirectorySnapshot(Row, frozen=True, kw_only=True, gc=False):
-    """Everything the hot path must know without asking, at one `version` of the directory."""
+    """Everything the hot path must know without asking, at one `version` of the directory and one edition of its `holds`."""
 
     version: int
+    holds: int = 0
     businesses: tuple[BusinessRow, ...]
     channels: tuple[ChannelRow, ...]
     keys: tuple[KeyRow, ...]
     credentials: tuple[CredentialRow, ...] = ()
+
+
+class HeldChannels(Row, frozen=True, kw_only=True, gc=False):
+    """Why each channel is held that is: by (business, channel), at one `version` of the directory and one edition of `holds`."""
+
+    version: int
+    holds: int
+    reasons: dict[tuple[str, str], str]
 
 
 # ------------------------------------------------------------------ what happened

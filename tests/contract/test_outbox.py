@@ -170,7 +170,7 @@ async def test_what_is_past_its_deadline_is_buried_unless_it_is_being_sent(store
 
 async def test_a_hold_stops_one_channel_and_its_undoing_sends_it_again(store: Store, clock: Clock) -> None:
     await store.directory.put_channel(channel())
-    before = await store.directory.version()
+    before, holds = await store.directory.editions()
     row, retried, browser = (
         await stored(store),
         await stored(store, None, "retrying"),
@@ -183,7 +183,8 @@ async def test_a_hold_stops_one_channel_and_its_undoing_sends_it_again(store: St
     assert {(one.delivery.state, one.delivery.reason) for one in held} == {("held", "token")}
     assert [await standing(store, one.event) for one in others] == others
     assert (await store.directory.snapshot()).channels[0].held == "token"
-    assert await store.directory.version() == before + 1
+    assert (await store.directory.held()).reasons == {(SHOP, "whatsapp"): "token"}
+    assert await store.directory.editions() == (before, holds + 1)  # whoever is writing is not sent back
     await clock.set(NOW + 9)
     assert await store.outbox.resume(SHOP, "whatsapp", f"meta:{SHOP}:whatsapp:") == 3
     claims = await store.outbox.claim(lane(), 10, 1000)
@@ -192,6 +193,8 @@ async def test_a_hold_stops_one_channel_and_its_undoing_sends_it_again(store: St
     }
     assert (await standing(store, consent.event)).delivery.state == "held"
     assert (await store.directory.snapshot()).channels[0].held is None
+    assert (await store.directory.held()).reasons == {}
+    assert await store.directory.editions() == (before, holds + 2)
 
 
 async def test_a_probe_releases_one_delivery_and_the_rest_is_found_again(store: Store) -> None:

@@ -28,14 +28,14 @@ class CountedStore:
         self.go = asyncio.Event()
         self.go.set()
 
-    async def version(self) -> int:
+    async def editions(self) -> tuple[int, int]:
         self.versions += 1
         if self.fails:
             raise Unavailable("the disk is gone")
-        version = await self.inner.version()
+        editions = await self.inner.editions()
         self.began.set()
         await self.go.wait()
-        return version
+        return editions
 
     async def snapshot(self) -> face.DirectorySnapshot:
         self.snapshots += 1

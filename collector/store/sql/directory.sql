@@ -1,4 +1,4 @@
--- Statements of the Directory. Each change is followed by raise_version in the same commit.
+-- Statements of the Directory. Each change is followed by raise_version in the same commit; a hold of a channel, or its end, by raise_holds.
 
 -- name: version
 -- every business: there is one directory.
@@ -7,6 +7,20 @@ SELECT version FROM directory;
 -- name: raise_version
 -- every business: there is one directory.
 UPDATE directory SET version = version + 1;
+
+-- name: editions
+-- every business: there is one directory.
+SELECT version, holds FROM directory;
+
+-- name: raise_holds
+-- every business: there is one directory.
+UPDATE directory SET holds = holds + 1;
+
+-- name: held_channels
+-- every business: the serving processes hold them all in memory. One row at least, with the edition that it is of.
+SELECT directory.version, directory.holds, channels.business_id, channels.channel, channels.held
+FROM directory
+LEFT JOIN channels ON channels.held IS NOT NULL;
 
 -- name: businesses
 -- every business: the serving processes hold them all in memory.

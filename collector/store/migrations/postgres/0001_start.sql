@@ -9,9 +9,10 @@ CREATE FUNCTION now_ms() RETURNS BIGINT LANGUAGE sql VOLATILE
 -- What serving processes hold in memory is a snapshot of businesses, channels and api_keys at one version.
 -- Whoever changes one of them raises it in the same commit; a write prepared for an older version is refused.
 CREATE TABLE directory (
-    version BIGINT NOT NULL
+    version BIGINT NOT NULL,
+    holds BIGINT NOT NULL        -- raised when a channel is held or runs again: no write relies on that, and many may change at once
 );
-INSERT INTO directory (version) VALUES (1);
+INSERT INTO directory (version, holds) VALUES (1, 1);
 
 -- Written to find out whether anything can be written.
 CREATE TABLE pulse (
