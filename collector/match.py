@@ -1,7 +1,7 @@
 """Find the click of an event: from its ids, a signed token, a landing's ref, a link made earlier, or the message that an ad brought."""
 
 from collections.abc import Container, Sequence, Sized
-from typing import Final, Protocol, get_args
+from typing import Any, Final, Protocol, get_args
 
 import msgspec
 
@@ -19,6 +19,7 @@ DAY_MS: Final = 24 * 3600 * 1000
 FIRST_LINK_WINS_MS: Final = DAY_MS
 SKEW_MS: Final = 600_000
 """How much later than the event its click may seem to be: the clocks of a shop and of Meta differ."""
+_person: Final = msgspec.json.Decoder(dict[str, Any])
 NO_CLICK_NEEDED: Final = ("messenger", "instagram", "website")
 """There Meta credits by who it was; a click that is found tells the report which ad it was."""
 
@@ -71,7 +72,7 @@ def winning_touch(
 
 def met(event: Event, match: Match) -> Event:
     """The event with what was found: its click, what was said of consent, and for the website who the visitor of the landing was."""
-    known = about(event, match.found, joined(options.read(event).consent, match.consent))
+    known = about(event, match.found, joined(options.said(event).consent, match.consent))
     return visited(known, match.landing)
 
 
@@ -79,8 +80,11 @@ def visited(event: Event, landing: StoredLanding | None) -> Event:
     """An event of the website with what its landing tells and it does not: address and browser, fbc and fbp, the page."""
     if event.channel != "website" or landing is None:
         return event
-    seen = msgspec.json.decode(landing.visitor or "{}")
-    user_data = msgspec.json.encode(seen | msgspec.json.decode(event.user_data)).decode()
+    try:
+        seen, said = _person.decode(landing.visitor or "{}"), _person.decode(event.user_data)
+    except (ValueError, RecursionError):
+        return event  # a row that somebody edited by hand
+    user_data = msgspec.json.encode(seen | said).decode()
     return msgspec.structs.replace(event, user_data=user_data, page_url=event.page_url or landing.page_url)
 
 
@@ -201,7 +205,7 @@ class Matcher:
         business = self._businesses.business(event.business_id)
         window_ms = (business.policy.window_days if business else WINDOW_DAYS) * DAY_MS
         touches = await self._ledger.conversations(event.business_id, kind, wait.id)
-        first = options.read(event).touch == "first"
+        first = options.said(event).touch == "first"
         touch = winning_touch(touches, event.event_at, window_ms, first, event.channel == "whatsapp")
         if touch is None:
             return Match(None, reason="click-not-found", waits=(wait,))
@@ -230,7 +234,7 @@ class Matcher:
 def _promised(event: Event) -> list[Wait]:
     """What an event says of itself that may lead to its click, the surest first."""
     waits = [] if event.order_id is None else [Wait(kind="order_id", id=event.order_id)]
-    return waits + [Wait(kind=kind, id=value) for kind, value in options.read(event).lookups]
+    return waits + [Wait(kind=kind, id=value) for kind, value in options.said(event).lookups]
 
 
 def _conversation_kind(wait: Wait) -> ConversationKind | None:

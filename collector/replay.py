@@ -98,7 +98,7 @@ class Replay:
         standing, terms = found.standing, self._terms
         match = await self._match(standing.event)
         event = msgspec.structs.replace(
-            standing.event, consent=joined(options.read(standing.event).consent, match.consent)
+            standing.event, consent=joined(options.said(standing.event).consent, match.consent)
         )
         if match.click is not None and match.click != event.click:
             event = met(event, match)

@@ -44,7 +44,10 @@ class Meta:
         needed = _NEEDED.get(event.channel)
         if needed is None or (needed == "ctwa_clid" and event.click.ctwa_clid):
             return None
-        return None if needed in _user_data(event) else needed
+        try:
+            return None if needed in _user_data(event) else needed
+        except ValueError:
+            return None  # a row that somebody edited: no request can be made of it, which says so
 
     def check(self, event: Event, account: Account) -> Outcome | None:
         """What Graph refuses for certain, under the subcode that it would give."""
@@ -152,7 +155,7 @@ def _event(event: Event, asset_id: str | None) -> dict[str, Any]:
         wire["custom_data"] = msgspec.Raw(event.custom_data.encode())
     wire |= options.wire
     if wire["action_source"] == "system_generated":
-        del wire["messaging_channel"]
+        wire.pop("messaging_channel", None)
     return wire
 
 
@@ -164,7 +167,10 @@ def _website_click(event: Event, options: Options) -> dict[str, Any]:
 
 def _user_data(event: Event) -> dict[str, Any]:
     """Who it was. Raises ValueError where somebody edited the row by hand."""
-    return {} if event.user_data == "{}" else _object.decode(event.user_data)
+    try:
+        return {} if event.user_data == "{}" else _object.decode(event.user_data)
+    except RecursionError as error:
+        raise ValueError("user data without end") from error
 
 
 _object: Final = msgspec.json.Decoder(dict[str, Any])

@@ -92,10 +92,10 @@ class Conversions:
                     item = read_item(raw, call, business.policy, business.region)
                     self._check_channel(business, item)
                     candidate = await self._candidate(business, item, raw, now)
-                except Refusal as refusal:
+                    receipt = await self._intake.take(candidate, self._record(candidate.event, now), None, version)
+                except Refusal as refusal:  # the store's too: what it cannot keep must not fail the others
                     await self._intake.note(self._refused(owner, refusal, now), version)
                     return {"event_id": _given_id(raw), "state": "refused", "error": answer.body(refusal)}
-                receipt = await self._intake.take(candidate, self._record(candidate.event, now), None, version)
                 return _result(receipt)
             except StaleDirectory:
                 await self._gate.directory.fresh()

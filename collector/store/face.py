@@ -228,7 +228,7 @@ class Outbox(Protocol):
         ...
 
     async def settle(self, settlements: list[Settlement]) -> list[bool]:
-        """Write attempts and new states in one commit; False for each that lost its lease (fence)."""
+        """Write attempts and new states in one commit; False for each that lost its lease (fence), or that the database refuses."""
         ...
 
     async def release(self, claims: list[StoredEvent], due_at: int) -> None:

@@ -1,5 +1,7 @@
 """The Outbox over any engine: what the dispatcher asks. Settlements share the writer's commits."""
 
+import logging
+
 import msgspec
 
 from collector.delivery import Reason, State
@@ -9,6 +11,8 @@ from collector.store import columns, face
 from collector.store.engine import Engine, Params, Rows, Step
 from collector.store.ledger import read, revise
 from collector.store.writer import Kind, Writer
+
+LOG = logging.getLogger(__name__)
 
 CHUNK = 10_000
 """Rows that one commit moves in or out of a hold."""
@@ -59,9 +63,10 @@ class SqlOutbox:
         rows = tuple(columns.settlement(settlement) for settlement in settlements)
         try:
             lost = await self._writer.submit(SETTLE, rows[0][:2], (rows,))
-        except InvalidField:
+        except InvalidField as error:
             if len(settlements) == 1:
-                raise
+                LOG.error("an outcome cannot be stored: %s", error, extra={"event": settlements[0].attempt.delivery_id})
+                return [False]
             middle = len(settlements) // 2  # one of them cannot be stored: the others must not suffer
             return await self.settle(settlements[:middle]) + await self.settle(settlements[middle:])
         if not any(lost):

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from collector.attribution import Click
+from collector.store.engine import Step
 from collector.store.face import LaneDue, StoredEvent, Wait
 from collector.store.opening import Store
 from tests.contract.conftest import Clock
@@ -117,6 +118,18 @@ async def test_a_long_answer_and_a_foreign_delivery_settle_on_their_own(store: S
     foreign = settlement(replace(claim, delivery=replace(claim.delivery, business_id=OTHER)))
     assert await store.outbox.settle([foreign, settlement(claim, answer="x" * 8192)]) == [False, True]
     assert await store.ledger.attempts(OTHER, claim.event.id) == []
+
+
+async def test_an_outcome_that_cannot_be_stored_leaves_its_neighbours_theirs(store: Store) -> None:
+    """Somebody set the count of attempts back by hand. Were the neighbours' outcomes lost with it, they would be sent once more."""
+    for _ in range(5):
+        await stored(store)
+    claims = await store.outbox.claim(lane(), 5, 1000)
+    taken = {"rows": [(SHOP, claims[1].event.id)]}
+    await store.engine.commit([Step("rescue_attempts", taken)])
+    assert await store.outbox.settle([settlement(claim) for claim in claims]) == [True, False, True, True, True]
+    after = [(await standing(store, claim.event)).delivery.state for claim in claims]
+    assert after == ["delivered", "sending", "delivered", "delivered", "delivered"]
 
 
 async def test_what_is_given_back_is_pending_again_and_was_never_tried(store: Store) -> None:
