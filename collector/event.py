@@ -197,10 +197,17 @@ def beyond(user_data: str, options: str) -> tuple[str, ...]:
 
 def about(event: Event, click: Click, consent: Consent) -> Event:
     """The event with its click found, and what the visitor said. Its body stays, and its digest tells the body of this click from then on."""
+    if click == event.click:  # it may have been completed since, with what a landing told, which its caller never said
+        return msgspec.structs.replace(event, consent=consent)
+    return digested(msgspec.structs.replace(event, click=click, consent=consent))
+
+
+def digested(event: Event) -> Event:
+    """The event with the digest of what it says now."""
     _, _, time = event.digest.partition(":")
     more = beyond(event.user_data, event.options)
-    known = digest(event.event_name, event.custom_data, click, int(time) if time else UNSET, more)
-    return msgspec.structs.replace(event, click=click, consent=consent, digest=known)
+    known = digest(event.event_name, event.custom_data, event.click, int(time) if time else UNSET, more)
+    return msgspec.structs.replace(event, digest=known)
 
 
 def same_body(one: str, other: str) -> bool:

@@ -10,7 +10,7 @@ from collector.attribution import Click, verify
 from collector.attribution import ref as make_ref
 from collector.consent import Consent, joined
 from collector.errors import BadToken
-from collector.event import Event, about
+from collector.event import Event, about, digested
 from collector.policy import WINDOW_DAYS
 from collector.sources.connectly import Pointer, Report
 from collector.store.face import BusinessRow, Conversation, ConversationKind, Ledger, Link, StoredLanding, Wait
@@ -91,8 +91,7 @@ def visited(event: Event, landing: StoredLanding | None) -> Event:
 def on_website(event: Event, business: BusinessRow, landing: StoredLanding | None) -> Event:
     """A shop's event as a conversion of its website: with who the visitor was, a page, and the click id where the business wants it there."""
     asked = options.Options(click_id=True).text() if business.policy.website_click_id else options.NONE
-    known = about(msgspec.structs.replace(event, options=asked), event.click, event.consent)
-    known = visited(known, landing)
+    known = visited(digested(msgspec.structs.replace(event, options=asked)), landing)
     return known if known.page_url else msgspec.structs.replace(known, page_url=business.origins[0])
 
 
@@ -154,9 +153,12 @@ class Matcher:
         """
         business_id = event.business_id
         if event.click:
+            own = Match(event.click)
             if with_landing or (self._denials and self._denied(business_id, event.click)):
-                return await self._known(business_id, event.click)
-            return Match(event.click)
+                own = await self._known(business_id, event.click)
+            for pointer in pointers:
+                own = _told(own, await self.pointer(business_id, pointer, event.received_at))
+            return own
         reason: str | None = None
         waits: list[Wait] = []
         for pointer in pointers:
@@ -171,7 +173,7 @@ class Matcher:
                 return found
             waits.append(wait)
         if event.channel in NO_CLICK_NEEDED:
-            return Match(Click(), reason=reason)
+            return Match(Click(), reason=reason, waits=tuple(waits))
         return Match(None, reason=reason or "click-not-found", waits=tuple(waits))
 
     async def again(self, event: Event) -> Match:
@@ -229,6 +231,17 @@ class Matcher:
         landing = await self._ledger.landing(business_id, ref)
         consent: Consent = landing.consent if landing else "unknown"
         return Match(click, consent, waits=(Wait(kind="ref", id=ref),), landing=landing)
+
+
+def _told(own: Match, named: Match) -> Match:
+    """A click that the caller gave, with what a pointer beside it tells of the visitor: his word, of which a denial always counts, and who it was."""
+    said = None if named.consent == "unknown" else named.consent
+    return msgspec.structs.replace(
+        own,
+        consent=joined(said, own.consent),
+        waits=own.waits + named.waits,
+        landing=own.landing or named.landing,
+    )
 
 
 def _promised(event: Event) -> list[Wait]:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET
 from starlette.types import Receive, Scope, Send
 
+from collector.attribution import id_fault
 from collector.consent import joined
 from collector.edge import answer
 from collector.edge.answer import Reply
@@ -19,6 +20,7 @@ from collector.event import Event, beyond, digest, read_event_time
 from collector.intake import Intake
 from collector.match import Match, Matcher, visited
 from collector.receipt import Candidate, Receipt
+from collector.sources.body import loosely
 from collector.sources.conversions import Call, Conversion, read_call, read_item
 from collector.store.face import BusinessRow, Record, StaleDirectory
 
@@ -205,7 +207,9 @@ def _given_id(raw: bytes) -> str | None:
     try:
         return msgspec.json.decode(_identified.decode(raw)["event_id"], type=str)
     except (msgspec.DecodeError, KeyError, RecursionError):
-        return None
+        item = loosely(raw)  # NaN and half an emoji are no JSON, but the id beside them is good
+    given = item.get("event_id") if isinstance(item, dict) else None
+    return given if isinstance(given, str) and id_fault(given) is None else None
 
 
 def _result(receipt: Receipt) -> dict[str, object]:

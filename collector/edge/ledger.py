@@ -14,6 +14,7 @@ from collector.edge.answer import Reply
 from collector.edge.api import ATTEMPTS, Gate
 from collector.edge.guard import Disconnected, Headers, demand_json, read_body
 from collector.errors import CollectorError, InvalidField, NotFound, Unavailable
+from collector.event import plain_text
 from collector.link import Linker
 from collector.match import Matcher
 from collector.sources import links
@@ -113,7 +114,7 @@ class Tale:
             raise InvalidField("state", f"must be one of {', '.join(STATES)}")
         found = await self._ledger.events(
             business.business_id,
-            _named(query, "event_name"),
+            _name(query),
             _named(query, "event_id"),
             state,
             _cursor(request),
@@ -162,6 +163,12 @@ def _named(query: QueryParams, field: str) -> str | None:
     if value is not None and (fault := id_fault(value)):  # PostgreSQL takes no NUL
         raise InvalidField(field, fault)
     return value
+
+
+def _name(query: QueryParams) -> str | None:
+    """A name of the caller's own may be in any script."""
+    value = query.get("event_name") or None
+    return None if value is None else plain_text(value, "event_name")
 
 
 def _cursor(request: Request) -> str | None:

@@ -12,6 +12,7 @@ from collector.errors import InvalidField
 T = TypeVar("T")
 
 DEPTH_MAX: Final = 16
+DEPTH_RULE: Final = f"nested at most {DEPTH_MAX} deep"
 _TYPE_ERROR = re.compile(r"Expected `([^`]+)`, got `([^`]+)`(?: - at `\$\.?([^`]*)`)?")
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
 # Matches from every quote on, closed or not: a search that failed would begin again at the next one, and take quadratic time.
@@ -38,13 +39,21 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T], depth_counts: bool = T
     except UnicodeDecodeError:
         raise InvalidField("body", "must be UTF-8") from None
     if depth_counts and body.count(b"[") + body.count(b"{") > DEPTH_MAX and _depth(body) > DEPTH_MAX:
-        raise InvalidField("body", f"nested at most {DEPTH_MAX} deep")
+        raise InvalidField("body", DEPTH_RULE)
     try:
         return decoder.decode(text)
     except msgspec.ValidationError as error:
         raise _named(str(error)) from None
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise _unreadable(text) from None
+
+
+def loosely(body: bytes) -> object:
+    """What a body says to a reader that lets NaN and lone surrogates pass; None where it is no JSON even so, or nested too deep."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _depth(body: bytes) -> int:
@@ -65,14 +74,17 @@ def _named(message: str) -> InvalidField:
         expected = _WORDS.get(found[1].split(" | ")[0], found[1])
         return InvalidField(found[3] or "body", f"must be {expected}, not {_WORDS.get(found[2], found[2])}")
     where = _AT.search(message)
-    return InvalidField((where[1] if where else "") or "body", _AT.sub("", message).lower())
+    path = where[1].split("[...]")[0].rstrip(".") if where else ""  # so it writes a key of the caller's own
+    return InvalidField(path or "body", _AT.sub("", message).lower())
 
 
 def _unreadable(text: str) -> InvalidField:
     """Say what is wrong with text that a strict parser refuses: find the NaN or lone surrogate where that is all."""
     try:
         return _first_fault(json.loads(text), "") or InvalidField("body", "must be valid JSON")
-    except (ValueError, RecursionError):
+    except RecursionError:
+        return InvalidField("body", DEPTH_RULE)
+    except ValueError:
         return InvalidField("body", "must be valid JSON")
 
 

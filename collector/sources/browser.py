@@ -10,6 +10,7 @@ from collector.attribution import id_fault
 from collector.consent import CONSENTS, Consent
 from collector.errors import Forbidden, InvalidField
 from collector.event import Detail, Payload, read_payload
+from collector.sources import address
 from collector.sources.body import decode
 
 EVENT_NAMES: Final = ("ViewContent", "AddToCart", "InitiateCheckout")
@@ -174,4 +175,4 @@ def _url(value: str | UnsetType) -> str | None:
         return None
     if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc:
         return None
-    return "".join(char for char in f"{parts.scheme}://{parts.netloc}{parts.path}" if char.isprintable())
+    return "".join(char for char in f"{parts.scheme}://{parts.netloc}{address.path(parts.path)}" if char.isprintable())

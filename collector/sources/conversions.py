@@ -3,23 +3,24 @@
 Sources: Meta's Conversions API reference and its guide for business messaging.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from collector.attribution import IDS, Click, id_fault
+from collector.attribution import Click, id_fault
 from collector.consent import CONSENTS, Consent
 from collector.errors import InvalidField
-from collector.event import Channel, Detail
+from collector.event import MILLISECONDS_FROM, Channel, Detail
 from collector.identity import Identity, UserData, is_enough_for_web
 from collector.identity import read as read_identity
 from collector.options import Options
 from collector.policy import Policy
-from collector.sources.body import decode
+from collector.sources import address
+from collector.sources.body import decode, loosely
 from collector.sources.connectly import Pointer, Pointing, read_pointers
 from collector.sources.custom_data import read_custom_data
 
@@ -28,7 +29,6 @@ EVENTS_MAX: Final = 1000
 NAME_CHARS_MAX: Final = 50
 URL_CHARS_MAX: Final = 2048
 CHANNELS: Final = get_args(Channel)
-OWN_PARAMETERS: Final = frozenset((*IDS, "attribution_source"))
 LDU_STATE_MAX: Final = 1999
 SEGMENTS: Final = frozenset(
     f"{who}_customer_to_{what}"
@@ -116,7 +116,7 @@ _item_decoder = msgspec.json.Decoder(_Item)
 
 def read_call(body: bytes) -> Call:
     """Read a call's frame. Raises InvalidField."""
-    given = decode(body, _call_decoder, depth_counts=False)
+    given = _frame(body)
     if given.events is UNSET or not 1 <= len(given.events) <= EVENTS_MAX:
         raise InvalidField("events", f"must be a list of 1 to {EVENTS_MAX} events")
     code = None if given.test_event_code is UNSET else given.test_event_code
@@ -126,6 +126,21 @@ def read_call(body: bytes) -> Call:
     if agent is not None and not (re.fullmatch(r"[\x20-\x7e]{2,22}", agent) and re.search("[A-Za-z].*[A-Za-z]", agent)):
         raise InvalidField("partner_agent", "must have 2 to 22 characters, two letters among them")
     return Call(tuple(map(bytes, given.events)), code, agent)
+
+
+def _frame(body: bytes) -> _Call:
+    """The call with its items still raw. Raises InvalidField.
+
+    Where NaN or half an emoji is all that is wrong, it is wrong in one item: each is spelt anew, and answered for by itself.
+    """
+    try:
+        return decode(body, _call_decoder, depth_counts=False)
+    except InvalidField:
+        whole = loosely(body)
+        if not isinstance(whole, dict) or not isinstance(items := whole.get("events"), list):
+            raise
+        given = decode(json.dumps(whole | {"events": []}).encode(), _call_decoder)
+        return msgspec.structs.replace(given, events=[msgspec.Raw(json.dumps(item).encode()) for item in items])
 
 
 def read_item(raw: bytes, call: Call, policy: Policy, region: str | None) -> Conversion:
@@ -245,6 +260,8 @@ def _wire(given: _Item) -> dict[str, Any]:
         wire["customer_segmentation"] = given.customer_segmentation
     if given.original_event_data is not UNSET:
         original = msgspec.to_builtins(given.original_event_data)
+        if not 0 <= original.get("event_time", 0) < MILLISECONDS_FROM:
+            raise InvalidField("original_event_data.event_time", "must be whole seconds since 1970")
         for key, value in original.items():
             if isinstance(value, str) and (fault := id_fault(value)):
                 raise InvalidField(f"original_event_data.{key}", fault)
@@ -272,21 +289,10 @@ def _processing(chosen: list[str], given: _Item) -> dict[str, Any]:
 
 
 def _url(given: str | UnsetType, field: str) -> str | None:
-    """A page's address without what is ours, what is secret and what names a person. Raises InvalidField."""
+    """A page's address, cleaned. Raises InvalidField."""
     if given is UNSET:
         return None
-    rule = f"must be an http or https address of at most {URL_CHARS_MAX} characters"
-    try:
-        parts = urlsplit(given)
-        host = parts.hostname
-    except ValueError:
-        raise InvalidField(field, rule) from None
-    if parts.scheme not in ("http", "https") or not host or len(given) > URL_CHARS_MAX or not given.isprintable():
-        raise InvalidField(field, rule)
-    kept = [
-        (key, value)
-        for key, value in parse_qsl(parts.query, keep_blank_values=True)
-        if key.lower() not in OWN_PARAMETERS and "@" not in value
-    ]
-    query = f"?{urlencode(kept)}" if kept else ""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}"
+    url = address.cleaned(given) if len(given) <= URL_CHARS_MAX and given.isprintable() else None
+    if url is None:
+        raise InvalidField(field, f"must be an http or https address of at most {URL_CHARS_MAX} characters")
+    return url

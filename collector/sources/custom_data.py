@@ -1,6 +1,5 @@
 """`custom_data` in full: every field that Meta's reference lists, and names of the caller's own. Pure."""
 
-import math
 import re
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from collector.sources.body import decode
 
 TEXT_BYTES_MAX: Final = 2048
 FIELDS_MAX: Final = 50
+NUMBER_MAX: Final = 10**15
 DELIVERY_CATEGORIES: Final = ("in_store", "curbside", "home_delivery")
 
 _TEXTS: Final = ("content_name", "content_category", "search_string", "status", "item_number")
@@ -96,8 +96,10 @@ def _scalar(value: object, field: str) -> object:
 
 
 def _number(value: object, field: str) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or abs(value) > 1e15:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidField(field, "must be a number")
+    if not abs(value) <= NUMBER_MAX:  # NaN neither; math.isfinite would raise for an integer of 400 digits
+        raise InvalidField(field, f"must be a number from -{NUMBER_MAX} to {NUMBER_MAX}")
     return value
 
 

@@ -205,3 +205,18 @@ def test_consent_that_is_denied_is_never_sent_and_a_grant_that_comes_later_frees
     assert result(shop, **item, consent="granted")["event_id"] == "C-1"
     (sent,) = shop.sandbox.events(shop.dataset, at_least=1)
     assert sent["event_id"] == "C-1"
+
+
+def test_the_word_of_a_visitor_counts_where_the_caller_gives_the_click_id_too(whole: Shop) -> None:
+    ref = whole.land().json()["ref"]
+    whole.page("landing", {"query": "", "consent": "denied"})
+    item = purchase("whatsapp", "D-1", ref=ref, user_data={"ctwa_clid": whole.click.ctwa_clid})
+    found = result(whole, **item, consent="granted")
+    assert (found["state"], found["reason"]) == ("dead", "consent")
+    assert whole.requests() == []
+
+
+def test_events_are_found_by_a_name_in_any_script(whole: Shop) -> None:
+    item = {"event_name": "Degustação", "channel": "website", "user_data": {"em": EMAIL_HASH}, "event_id": "D-2"}
+    assert result(whole, **item)["state"] == "pending"
+    assert [each["event_id"] for each in whole.events(event_name="Degustação")] == ["D-2"]

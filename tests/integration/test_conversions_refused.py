@@ -100,3 +100,32 @@ def test_a_bad_call_is_a_400_and_one_record(whole: Shop, body: bytes, field: str
     answer = whole.client.post(f"/v1/businesses/{whole.business_id}/events", content=body, headers=headers)
     assert (answer.status_code, answer.json()["error"]["details"][0]["field"]) == (400, field)
     assert [record["failure_stage"] for record in whole.records()] == ["payload_mapping"]
+
+
+def raw(shop: Shop, *items: str) -> list[dict[str, Any]]:
+    """The results of items as they are written here: no client would spell them so."""
+    headers = {"X-API-KEY": shop.key, "content-type": "application/json"}
+    body = f'{{"events": [{", ".join(items)}]}}'.encode()
+    answer = shop.client.post(f"/v1/businesses/{shop.business_id}/events", content=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["results"])
+
+
+@pytest.mark.parametrize(
+    ("member", "field"),
+    [
+        (f'"custom_data": {{"x": {"9" * 400}}}', "custom_data.x"),
+        (f'"custom_data": {{"predicted_ltv": -{"9" * 400}}}', "custom_data.predicted_ltv"),
+        (f'"custom_data": {{"x": {"9" * 5000}}}', "custom_data"),
+        ('"custom_data": {"x": NaN}', "custom_data.x"),
+        ('"custom_data": {"x": "\\ud83d"}', "custom_data.x"),
+        ('"page_url": "https://x.example/\\udc00"', "page_url"),
+        (f'"more": {"[" * 500}{"]" * 500}', "body"),
+        (f'"original_event_data": {{"event_time": {2**70}}}', "original_event_data.event_time"),
+    ],
+)
+def test_what_no_number_or_text_can_be_costs_the_other_items_nothing(whole: Shop, member: str, field: str) -> None:
+    who = '"event_name": "X", "channel": "website", "user_data": {"em": "a@b.example"}'
+    bad, good = raw(whole, f'{{{who}, "event_id": "bad", {member}}}', f'{{{who}, "event_id": "good"}}')
+    assert fault(bad)[0] == field
+    assert (bad["event_id"], good["event_id"], good["state"]) == ("bad", "good", "pending")

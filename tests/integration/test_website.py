@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from collector import attribution
 from collector.policy import Policy
+from tests.integration.conversing import purchase, result
 from tests.integration.house import House
 from tests.integration.sandbox import Sandbox
-from tests.integration.shop import Shop, query
+from tests.integration.shop import Shop, query, told
 
 BROWSER = "Mozilla/5.0 (Linux; Android 14) Chrome/130"
 ADDRESS = "203.0.114.9"
@@ -87,6 +89,35 @@ def test_an_order_that_comes_before_its_landing_waits_for_the_visitor(house: Hou
     answer = shop.post(shop.pointed("W-2", attribution_token=link))
     assert answer.headers["X-Delivery-State"] == "delivered"
     assert sent(shop)["user_data"]["client_ip_address"] == ADDRESS
+
+
+def test_an_item_that_names_a_landing_is_sent_when_the_visitor_lands(house: House) -> None:
+    shop = shop_of(house)
+    ref = attribution.ref(shop.click, shop.business_id, house.vault.ref_key())
+    item = purchase("website", "W-3", ref=ref)
+    assert result(shop, **item)["state"] == "unmatched"
+    land(shop)
+    assert sent(shop)["user_data"]["client_ip_address"] == ADDRESS
+
+
+def test_a_visitor_who_denies_is_forgotten(house: House) -> None:
+    shop = shop_of(house)
+    land(shop)
+    assert visitors(house, shop) == [ADDRESS]
+    assert shop.page("landing", {"query": "", "consent": "denied"}, X_Forwarded_For="203.0.114.77").status_code == 200
+    assert visitors(house, shop) == []
+
+
+def test_what_the_landing_told_makes_no_other_body_of_a_repeat(house: House) -> None:
+    shop = house.shop(policy=Policy(purchases="website"), consent_required=True)
+    house.website(shop)
+    land(shop)
+    assert shop.post(shop.order()).headers["X-Delivery-State"] == "held"
+    granted = {"query": query(shop.click), "consent": "granted"}
+    shop.page("landing", granted, X_Forwarded_For=ADDRESS, User_Agent=BROWSER)
+    sent(shop)
+    again = shop.post(shop.order())
+    assert told(again) == {"X-Delivery-State": "delivered", "X-Duplicate": "true"}
 
 
 def test_a_purchase_of_which_too_little_is_known_is_refused_in_metas_words(house: House) -> None:

@@ -249,9 +249,12 @@ async def test_a_customer_id_finds_the_click_that_the_shop_linked(house: House) 
 
 
 @pytest.mark.parametrize("channel", ["messenger", "instagram", "website"])
-async def test_where_meta_credits_by_who_it_was_nothing_is_waited_for(house: House, channel: str) -> None:
+async def test_where_meta_credits_by_who_it_was_an_event_goes_without_a_click(house: House, channel: str) -> None:
     found = await house.matcher.conversion(looked_up(channel=channel), ())
-    assert (found.click, found.waits) == (Click(), ())
+    assert found.click == Click()
+    assert [wait.kind for wait in found.waits] == ["mobile_number"], (
+        "for one of whom nothing is known, and which waits all the same"
+    )
 
 
 async def test_a_conversation_of_another_business_finds_nothing(house: House) -> None:

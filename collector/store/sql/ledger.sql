@@ -200,7 +200,7 @@ INSERT INTO landings (
 SELECT
     each.business_id, each.ref, min(each.cnct_tracking_id), min(each.sendout_id), min(each.ctwa_clid), min(each.ad_id),
     min(each.at), min(each.consent), min(each.page_url), min(each.referrer), max(each.at),
-    count(DISTINCT each.at), max(each.visitor)
+    count(DISTINCT each.at), CASE WHEN min(each.consent) = 'denied' THEN NULL ELSE max(each.visitor) END
 FROM each
 WHERE true
 GROUP BY each.business_id, each.ref
@@ -214,7 +214,10 @@ ON CONFLICT (business_id, ref) DO UPDATE SET
         WHEN excluded.consent = 'pending' AND landings.consent <> 'unknown' THEN landings.consent
         ELSE excluded.consent
     END,
-    visitor = COALESCE(excluded.visitor, landings.visitor);
+    visitor = CASE
+        WHEN excluded.consent = 'denied' THEN NULL
+        ELSE COALESCE(excluded.visitor, landings.visitor)
+    END;
 
 -- name: link
 -- rows: :business_id, :kind, :id, :ref, :cnct_tracking_id, :sendout_id, :ctwa_clid, :ad_id, :linked_at BIGINT
