@@ -178,8 +178,9 @@ class Batch:
 
     async def _settle(self, endings: Sequence[Ending], asked: Asked) -> None:
         for start in range(0, len(endings), SETTLED_AT_ONCE):
-            async with self._kit.settling:
-                await self._settle_some(endings[start : start + SETTLED_AT_ONCE], asked)
+            some = endings[start : start + SETTLED_AT_ONCE]
+            async with self._kit.settling.hold(len(some)):
+                await self._settle_some(some, asked)
 
     async def _settle_some(self, endings: Sequence[Ending], asked: Asked) -> None:
         settlements = [_settlement(ending, asked) for ending in endings]

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -14,6 +15,9 @@ from collector.store.face import BusinessRow, Outbox
 from collector.verdict import Verdicts
 
 T = TypeVar("T")
+
+SETTLING_MAX: Final = 500
+"""Events whose outcomes are being written: two full commits. Small lanes share one, or each would wait for a commit of its own."""
 
 
 class Directory(Protocol):
@@ -117,6 +121,30 @@ class Sockets:
             lane.pump()
 
 
+class Room:
+    """So many may be inside at once; who comes first enters first. One who is more than all that alone."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._inside = 0
+        self._line = asyncio.Lock()
+        self._left = asyncio.Event()
+
+    @asynccontextmanager
+    async def hold(self, count: int) -> AsyncIterator[None]:
+        """Be inside, `count` at once."""
+        async with self._line:
+            while self._inside and self._inside + count > self._most:
+                self._left.clear()
+                await self._left.wait()
+            self._inside += count
+        try:
+            yield
+        finally:
+            self._inside -= count
+            self._left.set()
+
+
 class Patience:
     """Bounds every request on its way by one common end, which comes when a stop has waited long enough."""
 
@@ -171,7 +199,7 @@ class Kit:
         self.counters = Counters()
         self.clicks = RefusedClicks(limits.refused_clicks)
         self.patience = Patience()
-        self.settling = asyncio.Semaphore(2)  # one commit under way, one being gathered
+        self.settling = Room(SETTLING_MAX)
         self.closing = False
         self.slots = 0
         self.empty = asyncio.Event()
