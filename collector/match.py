@@ -45,6 +45,10 @@ class Match(msgspec.Struct, frozen=True, gc=False):
 class Denials(Sized, Container[tuple[str, str]], Protocol):
     """(business, ref) of visitors who denied consent."""
 
+    def of_click(self, business_id: str, ctwa_clid: str) -> str | None:
+        """The ref of such a landing of this click id, or None."""
+        ...
+
 
 def winning_link(links: Sequence[Link]) -> Link | None:
     """Of an id's links, oldest first, the one that counts: the first wins for 24 hours, then a later one may take over."""
@@ -156,6 +160,7 @@ class Matcher:
             own = Match(event.click)
             if with_landing or (self._denials and self._denied(business_id, event.click)):
                 own = await self._known(business_id, event.click)
+            own = await self._heard(business_id, own)
             for pointer in pointers:
                 own = _told(own, await self.pointer(business_id, pointer, event.received_at))
             return own
@@ -211,7 +216,13 @@ class Matcher:
         touch = winning_touch(touches, event.event_at, window_ms, first, event.channel == "whatsapp")
         if touch is None:
             return Match(None, reason="click-not-found", waits=(wait,))
-        return Match(touch.click, waits=(wait,))
+        return await self._heard(event.business_id, Match(touch.click, waits=(wait,)))
+
+    async def _heard(self, business_id: str, match: Match) -> Match:
+        """A click with the word of its visitor, where he once denied: a chat knows the click id alone, and no ref can be made of it."""
+        clid = match.found.ctwa_clid
+        ref = self._denials.of_click(business_id, clid) if clid else None
+        return match if ref is None else _told(match, await self._landed(business_id, Wait(kind="ref", id=ref)))
 
     async def _landed(self, business_id: str, wait: Wait) -> Match:
         landing = await self._ledger.landing(business_id, wait.id)

@@ -35,6 +35,11 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         """Whether anything was asked for."""
         return self != _PLAIN
 
+    @property
+    def limit(self) -> str | None:
+        """The field that limits what may be done with the event, if one does."""
+        return next((name for name in ("opt_out", "data_processing_options") if self.wire.get(name)), None)
+
     def text(self) -> str:
         """As `Event.options` keeps it."""
         return msgspec.json.encode(self).decode()

@@ -20,6 +20,7 @@ class Denials:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._landings: set[tuple[str, str]] = set()
+        self._clicks: dict[tuple[str, str], str] = {}
         self._since = 0
 
     def __len__(self) -> int:
@@ -30,13 +31,20 @@ class Denials:
         """Whether the visitor of this landing, (business id, ref), has denied."""
         return landing in self._landings
 
-    def add(self, business_id: str, ref: str) -> None:
+    def of_click(self, business_id: str, ctwa_clid: str) -> str | None:
+        """The ref of a landing of this click id whose visitor has denied, or None: what happens in the chat knows no more of it."""
+        return self._clicks.get((business_id, ctwa_clid))
+
+    def add(self, business_id: str, ref: str, ctwa_clid: str | None) -> None:
         """A visitor denied here."""
         self._landings.add((business_id, ref))
+        if ctwa_clid is not None:
+            self._clicks[business_id, ctwa_clid] = ref
 
     async def refresh(self, now_ms: int) -> None:
         """Load all at first, then what was written since."""
-        self._landings.update(await self._ledger.denied(self._since))
+        for denied in await self._ledger.denied(self._since):
+            self.add(*denied)
         self._since = now_ms - OVERLAP_MS
 
 

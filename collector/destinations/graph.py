@@ -14,6 +14,8 @@ from collector.destinations.answer import Answer, Wire, integer, words
 from collector.destinations.outbound import Outbound, require_tls
 
 VERSION_WARNING: Final = "x-ad-api-version-warning"
+LAST_SECOND: Final = 253_402_300_799
+"""Of the year 9999, the last that a calendar here knows."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +104,7 @@ def read_token(answer: Answer) -> Token | Problem:
         app_id=words(data.get("app_id")),
         app=words(data.get("application")),
         kind=words(data.get("type")),
-        expires_at=expires_at * 1000 if expires_at else None,
+        expires_at=min(max(expires_at, 1), LAST_SECOND) * 1000 if expires_at else None,
         scopes=_scopes(data),
         problem=_problem(error) if isinstance(error, dict) else None,
     )

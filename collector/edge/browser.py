@@ -169,7 +169,7 @@ class Pages:
         )
         await self._current(lambda version: self._ledger.land(row, version))
         if given.consent == "denied":
-            self._denials.add(business_id, ref)
+            self._denials.add(business_id, ref, click.ctwa_clid)
         await self._linker.arrived(business_id, Wait(kind="ref", id=ref))
         return known.at if known else at
 

@@ -19,6 +19,7 @@ _NUMBERS: Final = ("predicted_ltv", "net_revenue")
 _CONTENT_TEXTS: Final = ("title", "description", "brand", "category")
 _CONTENT: Final = frozenset(("id", "quantity", "item_price"))
 _COMMON: Final = frozenset(Payload.__struct_fields__)
+_EMAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}\.\w", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 _payload: Final = msgspec.json.Decoder(Payload)
@@ -106,6 +107,10 @@ def _number(value: object, field: str) -> int | float:
 def _text(value: object, field: str) -> str:
     if not isinstance(value, str):
         raise InvalidField(field, "must be a string")
+    if _EMAIL.search(value):
+        raise InvalidField(
+            field, "must not hold an e-mail address: who it was belongs into user_data, where it is hashed"
+        )
     return plain_text(value, field, TEXT_BYTES_MAX)
 
 

@@ -162,8 +162,8 @@ class Ledger(Protocol):
         """Newest first, each with when a message confirmed its click (None: no message told it); `before` is instant and ref of the last seen."""
         ...
 
-    async def denied(self, since: int) -> list[tuple[str, str]]:
-        """Business and ref of every landing whose visitor denied consent, last seen at this instant or later."""
+    async def denied(self, since: int) -> list[tuple[str, str, str | None]]:
+        """Business, ref and click id of every landing whose visitor denied consent, last seen at this instant or later."""
         ...
 
     async def links(self, business_id: str, kind: str, id: str) -> list[Link]:

@@ -167,9 +167,9 @@ class SqlLedger:
         found = await read(self._engine, "landings", params)
         return [(columns.stored_landing(row), row[13]) for row in found]
 
-    async def denied(self, since: int) -> list[tuple[str, str]]:
+    async def denied(self, since: int) -> list[tuple[str, str, str | None]]:
         """See face.Ledger.denied."""
-        return [(row[0], row[1]) for row in await read(self._engine, "denied", {"since": since})]
+        return [(row[0], row[1], row[2]) for row in await read(self._engine, "denied", {"since": since})]
 
     async def links(self, business_id: str, kind: str, id: str) -> list[face.Link]:
         """See face.Ledger.links."""

@@ -138,5 +138,7 @@ async def test_denials_are_listed_for_all_businesses_since_an_instant(store: Sto
     await store.ledger.land(landing(ref="other", at=NOW + 10, business_id=OTHER, consent="denied"), 1)
     await store.ledger.land(landing(ref="agreed", at=NOW + 10, consent="granted"), 1)
     await store.ledger.land(landing(ref="silent", at=NOW + 10), 1)
-    assert sorted(await store.ledger.denied(0)) == sorted([(SHOP, "old"), (SHOP, "new"), (OTHER, "other")])
-    assert sorted(await store.ledger.denied(NOW + 1)) == sorted([(SHOP, "new"), (OTHER, "other")])
+    clid = landing().click.ctwa_clid
+    denied = [(SHOP, "new", clid), (OTHER, "other", clid)]
+    assert sorted(await store.ledger.denied(0)) == sorted([*denied, (SHOP, "old", clid)])
+    assert sorted(await store.ledger.denied(NOW + 1)) == sorted(denied)

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from collector.destinations.answer import Answer
 from collector.destinations.graph import (
+    LAST_SECOND,
     App,
     Graph,
     Problem,
@@ -24,6 +25,7 @@ from collector.destinations.graph import (
     read_token,
 )
 from collector.destinations.outbound import Outbound
+from collector.diagnosis.ground import day
 from tests.processes import serving
 
 TOKEN = "EAAhunter2hunter2hunter2"
@@ -101,6 +103,14 @@ def test_a_token_that_never_expires_has_no_expiry_and_one_that_is_over_says_so()
     assert read_token(told({"data": {"is_valid": True, "expires_at": 0}})) == Token(valid=True)
     over = read_token(told({"data": {"is_valid": False, "expires_at": 1, "error": error, "scopes": None}}))
     assert over == Token(valid=False, expires_at=1000, problem=Problem(code=190, subcode=463, words="over"))
+
+
+@pytest.mark.parametrize(("second", "kept"), [(10**17, LAST_SECOND), (-(10**17), 1)])
+def test_a_token_expires_on_a_day_that_a_calendar_knows(second: int, kept: int) -> None:
+    found = read_token(told({"data": {"is_valid": True, "expires_at": second}}))
+    assert isinstance(found, Token)
+    assert found.expires_at == kept * 1000
+    assert len(day(found.expires_at)) == 10
 
 
 @pytest.mark.parametrize("body", [{}, {"data": []}, {"data": {}}, {"data": {"is_valid": 1}}])

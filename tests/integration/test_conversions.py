@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests.integration.conversing import (
     result,
 )
 from tests.integration.house import House, eventually
+from tests.integration.messages import deliver, message, number
 from tests.integration.shop import Shop
 
 
@@ -220,3 +222,23 @@ def test_events_are_found_by_a_name_in_any_script(whole: Shop) -> None:
     item = {"event_name": "Degustação", "channel": "website", "user_data": {"em": EMAIL_HASH}, "event_id": "D-2"}
     assert result(whole, **item)["state"] == "pending"
     assert [each["event_id"] for each in whole.events(event_name="Degustação")] == ["D-2"]
+
+
+def test_a_denial_at_the_landing_counts_for_the_same_click_in_the_chat(house: House, shop: Shop) -> None:
+    shop.land()
+    shop.page("landing", {"query": "", "consent": "denied"})
+    sender = number()
+    deliver(house, message(shop, sender))
+    for name, who in (("D-3", {"ctwa_clid": shop.click.ctwa_clid}), ("D-4", {"mobile_number": sender})):
+        found = result(shop, **purchase("whatsapp", name, user_data=who))
+        assert (found["state"], found["reason"]) == ("dead", "consent")
+    shop.land(consent="granted")
+    assert result(shop, **purchase("whatsapp", "D-5", user_data={"mobile_number": sender}))["state"] == "pending"
+
+
+@pytest.mark.parametrize("limit", [{"opt_out": True}, {"data_processing_options": ["LDU"]}])
+def test_a_limit_that_connectly_cannot_be_told_is_not_left_out(house: House, limit: dict[str, Any]) -> None:
+    shop = house.shop(destination="connectly")
+    ref = shop.land().json()["ref"]
+    assert fault(result(shop, **purchase("whatsapp", "L-1", ref=ref), **limit))[0] == next(iter(limit))
+    assert result(shop, **purchase("whatsapp", "L-2", ref=ref), opt_out=False)["state"] == "pending"

@@ -56,6 +56,14 @@ def whole(house: House, shop: Shop) -> Shop:
         ),
         (purchase("website", "1", custom_data={"currency": "USD", "value": 1, "x": {"a": 1}}), "custom_data.x"),
         (purchase("website", "1", custom_data=[]), "custom_data"),
+        (
+            {"event_name": "Search", "channel": "website", "custom_data": {"search_string": "to jane@x.example"}},
+            "custom_data.search_string",
+        ),
+        (
+            {"event_name": "X", "channel": "website", "custom_data": {"contact": ["a", "jane@x.example"]}},
+            "custom_data.contact[1]",
+        ),
         (purchase("whatsapp", "1", user_data={"mobile_number": "987 654 321"}), "user_data.mobile_number"),
         (purchase("website", "1", user_data={"em": EMAIL_HASH[:-1]}), "user_data.em"),
         ({"event_name": "Lead", "channel": "website", "user_data": {"country": "br"}}, "user_data"),

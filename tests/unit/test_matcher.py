@@ -90,7 +90,7 @@ async def test_a_denial_is_obeyed_for_an_orders_own_ids(house: House) -> None:
 
 async def test_who_agrees_after_a_denial_is_believed(house: House) -> None:
     await house.land("denied")
-    house.denials.add(BUSINESS, NAME)
+    house.denials.add(BUSINESS, NAME, CLICK.ctwa_clid)
     await house.land("granted")
     assert (await house.matcher.order(BUSINESS, report(click=CLICK), NOW_MS)).consent == "granted"
 

@@ -260,7 +260,7 @@ WHERE business_id = :business_id AND ref = :ref;
 
 -- name: denied
 -- every business: the serving processes hold the denials of all in memory.
-SELECT business_id, ref FROM landings WHERE consent = 'denied' AND last_at >= :since;
+SELECT business_id, ref, ctwa_clid FROM landings WHERE consent = 'denied' AND last_at >= :since;
 
 -- name: links
 -- Anyone can post links, so their number is bounded; the first ones decide anyway.
