@@ -16,6 +16,10 @@ class Linker:
         self._ledger = ledger
         self._intake = intake
         self._matcher = matcher
+        self._swept = (
+            "",
+            "",
+        )  # how far: some find a message that is too old, or without a click, and would be found for ever
 
     async def link(self, link: Link, version: int) -> None:
         """Store one link. Raises StaleDirectory, Unavailable."""
@@ -30,7 +34,10 @@ class Linker:
     async def sweep(self) -> int:
         """Release what a landing or link resolves that came while its event was being stored, or just before a crash."""
         released = 0
-        for standing, wait in await self._ledger.resolvable(SWEEP_MAX):
+        found = await self._ledger.resolvable(SWEEP_MAX, self._swept)
+        last = found[-1][0].event if len(found) == SWEEP_MAX else None
+        self._swept = (last.business_id, last.id) if last else ("", "")
+        for standing, wait in found:
             match = await self._matcher.wait(standing.event, wait)
             released += await self._intake.release(standing, match)
         return released

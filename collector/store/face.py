@@ -178,8 +178,8 @@ class Ledger(Protocol):
         """Those of these (business id, wait) that an event has. One read for all of them."""
         ...
 
-    async def resolvable(self, limit: int) -> list[tuple[StoredEvent, Wait]]:
-        """Those whose landing, link or word exists by now (it came in between): the housekeeping's backstop."""
+    async def resolvable(self, limit: int, after: tuple[str, str] = ("", "")) -> list[tuple[StoredEvent, Wait]]:
+        """Those behind this (business, event) whose landing, link or word exists by now (it came in between): the housekeeping's backstop."""
         ...
 
     async def event(self, business_id: str, id: str) -> StoredEvent | None: ...

@@ -187,9 +187,12 @@ class SqlLedger:
         found = await read(self._engine, "awaited", {"rows": list(asked)})
         return [asked[row[0], row[1], row[2]] for row in found]
 
-    async def resolvable(self, limit: int) -> list[tuple[face.StoredEvent, face.Wait]]:
+    async def resolvable(
+        self, limit: int, after: tuple[str, str] = ("", "")
+    ) -> list[tuple[face.StoredEvent, face.Wait]]:
         """See face.Ledger.resolvable."""
-        found = await read(self._engine, "resolvable", {"limit": limit})
+        place = {"after_business": after[0], "after_row": after[1], "limit": limit}
+        found = await read(self._engine, "resolvable", place)
         return [(columns.stored_event(row[2:]), face.Wait(kind=row[0], id=row[1])) for row in found]
 
     async def event(self, business_id: str, id: str) -> face.StoredEvent | None:

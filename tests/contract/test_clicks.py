@@ -1,13 +1,17 @@
 """Landings, links and the events that wait for them."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 
+from collector import link as link_module
 from collector.attribution import Click
 from collector.consent import Consent
-from collector.store.face import StaleDirectory, StoredEvent, Wait
+from collector.match import Match, Matcher
+from collector.store.face import Conversation, StaleDirectory, StoredEvent, Wait
 from collector.store.opening import Store
 from tests.contract.samples import (
     CLICK,
@@ -119,7 +123,37 @@ async def test_what_a_landing_or_link_that_came_in_between_would_resolve_is_foun
         (by_ref.event.id, "ref"),
         (by_link.event.id, "checkout_id"),
     }
-    assert len(await store.ledger.resolvable(1)) == 1
+    [(first, _)] = await store.ledger.resolvable(1)
+    [(second, _)] = await store.ledger.resolvable(10, (first.event.business_id, first.event.id))
+    assert first.event.id < second.event.id
+    assert await store.ledger.resolvable(10, (second.event.business_id, second.event.id)) == []
+
+
+async def test_a_sweep_gets_past_those_that_it_cannot_help(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their message came without a click id, as some do: they wait for another until their deadline."""
+    monkeypatch.setattr(link_module, "SWEEP_MAX", 2)
+    hopeless = [Wait(kind="mobile_number", id=f"{number:064x}") for number in range(5)]
+    for number, wait in enumerate(hopeless):
+        await wait_for(store, wait)
+        message = Conversation(
+            business_id=SHOP, kind="mobile_number", id=wait.id, message_id=str(number), click=Click(ad_id="1"), at=NOW
+        )
+        await store.ledger.converse([message])
+    late = await wait_for(store, Wait(kind="checkout_id", id="chk-1"))
+    await store.ledger.link(link(), 1)
+    released: list[str] = []
+
+    class Intake:
+        async def release(self, standing: StoredEvent, match: Match) -> bool:
+            released.extend([standing.event.id] if match.click else [])
+            return match.click is not None
+
+    nobody: Any = SimpleNamespace(business=lambda business_id: None, of_click=lambda *click: None)
+    matcher = Matcher(store.ledger, [b"k" * 32], b"r" * 32, nobody, nobody)
+    linker = link_module.Linker(store.ledger, cast(Any, Intake()), matcher)
+    swept = [await linker.sweep() for _ in range(7)]
+    assert swept == [0, 0, 1, 0, 0, 0, 1]  # and begins anew
+    assert released == [late.event.id] * 2
 
 
 async def test_old_landings_are_forgotten_by_their_last_visit_a_bounded_number_at_a_time(store: Store) -> None:

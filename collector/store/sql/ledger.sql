@@ -286,13 +286,13 @@ LIMIT 1000;
 WITH resolved AS MATERIALIZED (
     SELECT w.business_id, w.event_row, w.kind, w.id
     FROM waits AS w
-    WHERE (w.kind = 'ref' AND EXISTS (
+    WHERE (w.business_id, w.event_row) > (:after_business, :after_row) AND ((w.kind = 'ref' AND EXISTS (
         SELECT 1 FROM landings AS l WHERE l.business_id = w.business_id AND l.ref = w.id
     )) OR EXISTS (
         SELECT 1 FROM links AS l WHERE l.business_id = w.business_id AND l.kind = w.kind AND l.id = w.id
     ) OR EXISTS (
         SELECT 1 FROM conversations AS c WHERE c.business_id = w.business_id AND c.kind = w.kind AND c.id = w.id
-    )
+    ))
 )
 SELECT resolved.kind, resolved.id, s.*
 FROM resolved
@@ -302,6 +302,7 @@ WHERE s.business_id = resolved.business_id AND s.id = resolved.event_row
         SELECT 1 FROM landings AS l
         WHERE l.business_id = resolved.business_id AND l.ref = resolved.id AND l.consent IN ('granted', 'denied')
     )))
+ORDER BY resolved.business_id, resolved.event_row
 LIMIT :limit;
 
 -- name: event
