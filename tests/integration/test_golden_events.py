@@ -14,7 +14,7 @@ from tests.integration.house import House
 from tests.integration.shop import Shop
 
 DATASETS = {"messenger": PAGE_DATASET, "instagram": ACCOUNT_DATASET, "website": WEBSITE_DATASET}
-CLICK_ID, WABA = "CLICK-ID", "100000000000001"
+CLICK_ID, WABA, ORIGIN = "CLICK-ID", "100000000000001", "https://shop.example"
 
 
 def setting(pair: dict[str, Any]) -> str:
@@ -32,7 +32,8 @@ def sent(house: House, shop: Shop, channel: str, group: list[dict[str, Any]]) ->
     for item in items:
         event = own(shop, DATASETS.get(channel, shop.dataset), item["event_id"])
         assert isinstance(event.pop("event_time"), int)
-        found.append(json.loads(json.dumps(event).replace(clid, CLICK_ID).replace(shop.waba, WABA)))
+        told = json.dumps(event).replace(clid, CLICK_ID).replace(shop.waba, WABA).replace(shop.origin, ORIGIN)
+        found.append(json.loads(told))
     return found
 
 

@@ -1,5 +1,7 @@
 """A page's address keeps where the page is, and loses what is ours, secret or a person's."""
 
+import time
+
 import pytest
 
 from collector.sources import address
@@ -16,6 +18,7 @@ from collector.sources import address
         ("https://x.example/orders/jane@y.example/1;a", "https://x.example/orders/-/1;a"),
         ("https://x.example/orders/jane%40y.example", "https://x.example/orders/-"),
         ("https://x.example/@brand/maps/@52.1,4.3", "https://x.example/@brand/maps/@52.1,4.3"),
+        ("https://x.example/@@jane@y.example/@brand@2.", "https://x.example/-/@brand@2."),
         ("javascript:alert(1)", None),
         ("https:///p", None),
         ("https://[::1", None),
@@ -23,3 +26,10 @@ from collector.sources import address
 )  # fmt: skip
 def test_what_of_an_address_is_kept(given: str, kept: str | None) -> None:
     assert address.cleaned(given) == kept
+
+
+@pytest.mark.parametrize("part", ["a", "@", "a@", "%40", "a.", "@a.b"])
+def test_no_path_keeps_it_busy(part: str) -> None:
+    began = time.process_time()
+    address.cleaned("https://x.example/" + part * 20_000)
+    assert time.process_time() - began < 0.5
