@@ -15,6 +15,8 @@ from collector import fbc, phone, traits
 from collector.attribution import id_fault
 from collector.errors import InvalidField
 
+BROWSER_KEYS: Final = ("client_ip_address", "client_user_agent", "fbc", "fbp")
+"""What a visitor's browser tells of itself."""
 VALUES_MAX: Final = 10
 TEXT_CHARS_MAX: Final = 512
 USER_AGENT_CHARS_MAX: Final = 2048

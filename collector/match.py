@@ -11,6 +11,7 @@ from collector.attribution import ref as make_ref
 from collector.consent import Consent, joined
 from collector.errors import BadToken
 from collector.event import Event, about, digested
+from collector.identity import BROWSER_KEYS
 from collector.policy import WINDOW_DAYS
 from collector.sources.connectly import Pointer, Report
 from collector.store.face import BusinessRow, Conversation, ConversationKind, Ledger, Link, StoredLanding, Wait
@@ -77,7 +78,7 @@ def winning_touch(
 def met(event: Event, match: Match) -> Event:
     """The event with what was found: its click, what was said of consent, and for the website who the visitor of the landing was."""
     known = about(event, match.found, joined(options.said(event).consent, match.consent))
-    return visited(known, match.landing)
+    return _unseen(known) if known.consent == "denied" else visited(known, match.landing)
 
 
 def visited(event: Event, landing: StoredLanding | None) -> Event:
@@ -90,6 +91,18 @@ def visited(event: Event, landing: StoredLanding | None) -> Event:
         return event  # a row that somebody edited by hand
     user_data = msgspec.json.encode(seen | said).decode()
     return msgspec.structs.replace(event, user_data=user_data, page_url=event.page_url or landing.page_url)
+
+
+def _unseen(event: Event) -> Event:
+    """An event that is never sent, without what its landing had told of a visitor who denied since."""
+    if event.channel != "website":
+        return event
+    try:
+        said = _person.decode(event.user_data)
+    except (ValueError, RecursionError):
+        return event  # a row that somebody edited by hand
+    left = {key: value for key, value in said.items() if key not in BROWSER_KEYS}
+    return msgspec.structs.replace(event, user_data=msgspec.json.encode(left).decode())
 
 
 def on_website(event: Event, business: BusinessRow, landing: StoredLanding | None) -> Event:

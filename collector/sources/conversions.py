@@ -15,7 +15,7 @@ from collector.attribution import Click, id_fault
 from collector.consent import CONSENTS, Consent
 from collector.errors import InvalidField
 from collector.event import MILLISECONDS_FROM, Channel, Detail
-from collector.identity import Identity, UserData, is_enough_for_web
+from collector.identity import BROWSER_KEYS, Identity, UserData, is_enough_for_web
 from collector.identity import read as read_identity
 from collector.options import Options
 from collector.policy import Policy
@@ -45,7 +45,6 @@ _OWN_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 """The ids of `user_data` that only one channel takes."""
 _ASSET_KEYS: Final = ("whatsapp_business_account_id", "page_id", "ig_account_id")
 _ANYONES: Final = frozenset(key for keys in _OWN_KEYS.values() for key in keys)
-_BROWSER_KEYS: Final = ("client_ip_address", "client_user_agent", "fbc", "fbp")
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,50}")
 
 
@@ -212,7 +211,7 @@ def _fits(user_data: UserData, channel: Channel) -> None:
                 continue
             raise InvalidField(f"user_data.{key}", f"does not belong to channel {channel}")
     if channel != "website":
-        for key in _BROWSER_KEYS:
+        for key in BROWSER_KEYS:
             if getattr(user_data, key) is not UNSET:
                 raise InvalidField(f"user_data.{key}", "belongs to channel website only: Meta refuses it elsewhere")
 

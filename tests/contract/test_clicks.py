@@ -176,3 +176,13 @@ async def test_denials_are_listed_for_all_businesses_since_an_instant(store: Sto
     denied = [(SHOP, "new", clid), (OTHER, "other", clid)]
     assert sorted(await store.ledger.denied(0)) == sorted([*denied, (SHOP, "old", clid)])
     assert sorted(await store.ledger.denied(NOW + 1)) == sorted(denied)
+
+
+async def test_a_denial_forgets_the_visitor_whatever_came_before_or_with_it(store: Store) -> None:
+    await store.ledger.land(landing(ref="seen", visitor='{"fbp":"a"}'), 1)
+    await store.ledger.land(landing(ref="seen", at=NOW + 1, consent="denied", visitor='{"fbp":"b"}'), 1)
+    await store.ledger.land(landing(ref="fresh", consent="denied", visitor='{"fbp":"c"}'), 1)
+    for ref in ("seen", "fresh"):
+        found = await store.ledger.landing(SHOP, ref)
+        assert found is not None
+        assert (found.consent, found.visitor) == ("denied", None)

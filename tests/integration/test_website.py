@@ -40,6 +40,14 @@ def visitors(house: House, shop: Shop) -> list[str]:
         return [json.loads(row[0])["client_ip_address"] for row in found]
 
 
+def kept(house: House, shop: Shop) -> dict[str, Any]:
+    """What the store knows of who bought."""
+    with closing(sqlite3.connect(house.database_url.removeprefix("sqlite:///"))) as connection:
+        rows = connection.execute("SELECT user_data FROM events WHERE business_id = ?", (shop.business_id,)).fetchall()
+        (row,) = rows
+        return dict(json.loads(row[0]))
+
+
 def land(shop: Shop, more: str = "", **headers: str) -> None:
     sent = {"User_Agent": BROWSER, "X_Forwarded_For": ADDRESS, "Cookie": f"_fbp={FBP}", **headers}
     answer = shop.page("landing", {"query": query(shop.click) + more, "page_url": "https://x.example/p?a=1"}, **sent)
@@ -106,6 +114,18 @@ def test_a_visitor_who_denies_is_forgotten(house: House) -> None:
     assert visitors(house, shop) == [ADDRESS]
     assert shop.page("landing", {"query": "", "consent": "denied"}, X_Forwarded_For="203.0.114.77").status_code == 200
     assert visitors(house, shop) == []
+
+
+def test_an_order_that_waited_for_consent_forgets_the_visitor_who_denies(house: House) -> None:
+    shop = house.shop(policy=Policy(purchases="website"), consent_required=True)
+    house.website(shop)
+    land(shop)
+    assert shop.post(shop.order()).headers["X-Delivery-State"] == "held"
+    assert kept(house, shop)["client_ip_address"] == ADDRESS
+    shop.page("landing", {"query": "", "consent": "denied"})
+    (event,) = shop.events()
+    assert (event["state"], event["reason"]) == ("dead", "consent")
+    assert kept(house, shop) == {}
 
 
 def test_what_the_landing_told_makes_no_other_body_of_a_repeat(house: House) -> None:
