@@ -28,8 +28,11 @@ def request(query: str = "", **path: str) -> Request:
     return Request({"type": "http", "query_string": query.encode(), "path_params": path, "headers": []})
 
 
-@pytest.mark.parametrize("field", ["event_name", "event_id"])
-@pytest.mark.parametrize("value", ["\0", "a\0b", "a\n", "é", "a" * 513])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [(field, value) for field in ("event_name", "event_id") for value in ("\0", "a\0b", "a\n", "a" * 513)]
+    + [("event_id", "é")],  # a name of the caller's own may be in any script
+)
 async def test_a_filter_that_no_event_can_match_is_refused_by_name(field: str, value: str) -> None:
     """PostgreSQL refuses a NUL in any text."""
     with pytest.raises(InvalidField) as caught:
