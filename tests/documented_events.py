@@ -1,6 +1,6 @@
-"""The golden pairs of the events API as a page: docs/events.md between its marks.
+"""The golden pairs as pages: docs/events.md and docs/website.md between their marks.
 
-python -m tests.documented_events     # writes them into the page
+python -m tests.documented_events     # writes them into the pages
 """
 
 import json
@@ -8,33 +8,51 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PAGE: Final = ROOT / "docs" / "events.md"
 BEGIN, END = "<!-- pairs: written by `python -m tests.documented_events` -->\n", "<!-- end of pairs -->"
 CHANNELS: Final = {"whatsapp": "WhatsApp", "messenger": "Messenger", "instagram": "Instagram", "website": "The website"}
 
 
-def pairs(channel: str) -> list[dict[str, Any]]:
-    """The pairs of a channel: title, item, what Meta gets, and where they matter the call's other fields and the business's policy."""
-    found: list[dict[str, Any]] = json.loads((ROOT / "tests" / "golden" / "events" / f"{channel}.json").read_text())
+def pairs(name: str) -> list[dict[str, Any]]:
+    """The pairs of a channel, or of the `shop`: title, item, what Meta gets; where they matter the call's other fields, the landing
+    before it and the business's policy."""
+    found: list[dict[str, Any]] = json.loads((ROOT / "tests" / "golden" / "events" / f"{name}.json").read_text())
     return found
 
 
-def rendered() -> str:
-    """All pairs, in the order of the channels."""
-    parts = []
-    for channel, name in CHANNELS.items():
-        parts.append(f"### {name}\n")
-        parts += [_rendered(pair) for pair in pairs(channel)]
-    return "\n".join(parts)
+def pages() -> dict[Path, str]:
+    """Each page with today's pairs between its marks."""
+    events = "\n".join(f"### {name}\n\n{_rendered(channel)}" for channel, name in CHANNELS.items())
+    parts = {"events": events, "website": _rendered("shop")}
+    return {
+        path: _page(path.read_text(), parts[path.stem]) for path in (ROOT / "docs" / f"{name}.md" for name in parts)
+    }
 
 
-def _rendered(pair: dict[str, Any]) -> str:
-    call = f"Call: `{json.dumps(pair['call'])}`\n\n" if "call" in pair else ""
+def _page(text: str, part: str) -> str:
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return f"{head}{BEGIN}{part}{END}{tail}"
+
+
+def _rendered(name: str) -> str:
+    return "\n".join(map(_pair, pairs(name)))
+
+
+def _pair(pair: dict[str, Any]) -> str:
+    steps = {
+        "landing": "The landing\n",
+        "call": "Beside `events`, and at Meta beside `data`\n",
+        "item": "",
+        "sent": "Meta gets\n",
+    }
+    if len(pair.keys() & steps) > 2:
+        steps["item"] = "The call\n" if "landing" in pair else "The event\n"
     blocks = "".join(
-        f"```json\n{json.dumps(pair[side], indent=1, ensure_ascii=False)}\n```\n" for side in ("item", "sent")
+        f"{told}```json\n{json.dumps(pair[step], indent=1, ensure_ascii=False)}\n```\n"
+        for step, told in steps.items()
+        if step in pair
     )
-    posted, _, sent = blocks.partition("```\n```json\n")
-    return f"<details><summary>{_html(pair['title'])}</summary>\n\n{call}{posted}```\nMeta gets\n```json\n{sent}</details>\n"
+    return f"<details><summary>{_html(pair['title'])}</summary>\n\n{blocks}</details>\n"
 
 
 def _html(title: str) -> str:
@@ -44,12 +62,6 @@ def _html(title: str) -> str:
     return title
 
 
-def page(text: str) -> str:
-    """The page with today's pairs between its marks."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}{rendered()}{END}{tail}"
-
-
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text()))
+    for path, text in pages().items():
+        path.write_text(text)
