@@ -79,10 +79,16 @@ class Conversions:
             tasks.append(asyncio.create_task(self._item(raw, call, asked, headers, now)))
             in_hand.add(tasks[-1])
             if len(in_hand) == IN_HAND:
-                _, in_hand = await asyncio.wait(in_hand, return_when=asyncio.FIRST_COMPLETED)
+                done, in_hand = await asyncio.wait(in_hand, return_when=asyncio.FIRST_COMPLETED)
+                if any(task.exception() for task in done):
+                    break  # the call comes again as a whole
             elif index % A_TURN == 0:
                 await asyncio.sleep(0)
         await asyncio.wait(tasks)  # all of them, whatever becomes of one: what is in the store must be handed over
+        if faults := [
+            fault for task in tasks if (fault := task.exception())
+        ]:  # what nobody asks a task for is logged as lost
+            raise faults[0]
         return [task.result() for task in tasks]
 
     async def _item(self, raw: bytes, call: Call, asked: str, headers: Headers, now: int) -> dict[str, object]:
@@ -123,7 +129,7 @@ class Conversions:
         notes: tuple[str, ...] = ()
         if event_id is None:
             if item.event_time is not UNSET:
-                event_id = hashlib.sha256(raw).hexdigest()[:32]
+                event_id = _own_id(raw)
             else:
                 event_id, notes = row_id, ("retry-not-idempotent",)
         event = Event(
@@ -199,6 +205,11 @@ class Conversions:
                 await self._gate.directory.fresh()
                 owner, version = await self._gate.owner(headers)
         raise Unavailable("the directory keeps changing")
+
+
+def _own_id(raw: bytes) -> str:
+    """The event id of an item that brings none, but a time: of what it says, however it is spelt."""
+    return hashlib.sha256(msgspec.json.encode(msgspec.json.decode(raw), order="sorted")).hexdigest()[:32]
 
 
 _identified = msgspec.json.Decoder(dict[str, msgspec.Raw])

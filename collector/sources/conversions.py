@@ -39,7 +39,7 @@ SEGMENTS: Final = frozenset(
 _OWN_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "whatsapp": ("ctwa_clid", "whatsapp_business_account_id", "whatsapp_user_id"),
     "messenger": ("page_id", "page_scoped_user_id"),
-    "instagram": ("ig_account_id", "ig_sid"),
+    "instagram": ("ig_account_id", "ig_sid", "instagram_business_account_id"),
     "website": (),
 }
 """The ids of `user_data` that only one channel takes."""

@@ -45,6 +45,10 @@ def whole(house: House, shop: Shop) -> Shop:
             "user_data.client_ip_address",
         ),
         (purchase("messenger", "1", user_data={"ig_sid": IGSID}), "user_data.ig_sid"),
+        (
+            purchase("messenger", "1", user_data={"page_scoped_user_id": PSID, "instagram_business_account_id": "1"}),
+            "user_data.instagram_business_account_id",
+        ),
         (purchase("messenger", "1"), "user_data.page_scoped_user_id"),
         (purchase("messenger", "1", user_data={"page_scoped_user_id": PSID, "page_id": "99999"}), "user_data.page_id"),
         (purchase("whatsapp", "1", custom_data={"value": 1}), "custom_data.currency"),
