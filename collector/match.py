@@ -82,8 +82,9 @@ def met(event: Event, match: Match) -> Event:
 
 
 def visited(event: Event, landing: StoredLanding | None) -> Event:
-    """An event of the website with what its landing tells and it does not: address and browser, fbc and fbp, the page."""
-    if event.channel != "website" or landing is None:
+    """An event of the website with what its landing tells and it does not: address and browser, fbc and fbp, the page. One that a denial
+    keeps from being sent learns nothing."""
+    if event.channel != "website" or landing is None or event.consent == "denied":
         return event
     try:
         seen, said = _person.decode(landing.visitor or "{}"), _person.decode(event.user_data)

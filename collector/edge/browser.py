@@ -21,7 +21,7 @@ from collector.match import Match, on_website
 from collector.privacy import Denials
 from collector.receipt import Candidate
 from collector.sources.browser import PageEvent, PageLanding, read_event, read_landing_post, read_link, read_view
-from collector.store.face import Landing, Ledger, Link, Record, StaleDirectory, Wait
+from collector.store.face import Landing, Ledger, Link, Record, StaleDirectory, StoredLanding, Wait
 
 _T = TypeVar("_T")
 
@@ -188,10 +188,7 @@ class Pages:
         event_at, expired = read_event_time(event_time, now, "event_time")
         business_id = business.business_id
         ref = attribution.ref(found.click, business_id, self._ref_key)
-        landing = await self._ledger.landing(business_id, ref)
-        if landing is None:
-            row = Landing(business_id=business_id, ref=ref, click=found.click, at=found.first_at_seconds * SECOND)
-            await self._current(lambda version: self._ledger.land(row, version))
+        landing = await self._landing(visit, found, ref, given.consent)
         consent: Consent = given.consent
         if consent == "unknown" and landing is not None:
             consent = landing.consent
@@ -232,6 +229,24 @@ class Pages:
         candidate = Candidate(event=event, match=match, expired=expired)
         receipt = await self._current(lambda version: self._intake.take(candidate, record, None, version))
         return tuple(filter(None, (*notes, receipt.delivery.reason, "duplicate" if receipt.duplicate else None)))
+
+    async def _landing(self, visit: Visit, found: Attribution, ref: str, consent: Consent) -> StoredLanding | None:
+        """The visitor's landing. One that was shed is brought back; one that says nothing of the visitor, where the business tells the
+        website's conversions by now, learns it from this call."""
+        business = visit.business
+        known = await self._ledger.landing(business.business_id, ref)
+        wanted = business.policy.purchases == "website" and "denied" not in (consent, known.consent if known else None)
+        if known is not None and (known.visitor is not None or not wanted):
+            return known
+        row = Landing(
+            business_id=business.business_id,
+            ref=ref,
+            click=found.click,
+            at=known.last_at if known else found.first_at_seconds * SECOND,  # the same instant again is no other visit
+            visitor=visitor(visit, "", self._clock()) if wanted else None,
+        )
+        await self._current(lambda version: self._ledger.land(row, version))
+        return await self._ledger.landing(business.business_id, ref) if wanted else known
 
     async def _current(self, write: Callable[[int], Awaitable[_T]]) -> _T:
         """Write against the directory as it stands now."""

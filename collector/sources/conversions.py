@@ -106,7 +106,8 @@ class Conversion(msgspec.Struct, frozen=True, gc=False):
     @property
     def lacks_identity(self) -> bool:
         """Whether Meta would refuse it as it stands, for too little is said of a visitor of the website (100/2804050)."""
-        return self.channel == "website" and not is_enough_for_web(self.identity.wire)
+        told = [*self.identity.wire, *(["ctwa_clid"] if self.click and self.options.click_id else [])]
+        return self.channel == "website" and not is_enough_for_web(told)
 
 
 _call_decoder = msgspec.json.Decoder(_Call)
@@ -217,12 +218,11 @@ def _fits(user_data: UserData, channel: Channel) -> None:
 
 
 def _findable(item: Conversion) -> None:
-    """Something must lead to a click, or to who it was."""
-    if item.pointers or item.click or item.options.lookups or item.detail.order_id is not None:
-        return
-    if item.channel == "whatsapp":
+    """Something must lead to a click, or to who it was. Of a visitor a click id alone tells nothing, and no landing is found by it."""
+    named = item.options.lookups or item.detail.order_id is not None
+    if item.channel == "whatsapp" and not (item.click or item.pointers or named):
         raise InvalidField("user_data.ctwa_clid", "is required, or something that leads to it: mobile_number, ref, …")
-    if item.lacks_identity:
+    if item.lacks_identity and not (item.pointers or (named and not item.click)):
         raise InvalidField(
             "user_data", "says too little: give an e-mail, a phone number, fbc, fbp, or address and browser"
         )

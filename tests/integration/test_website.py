@@ -9,7 +9,7 @@ import pytest
 
 from collector import attribution
 from collector.policy import Policy
-from tests.integration.conversing import purchase, result
+from tests.integration.conversing import fault, purchase, result
 from tests.integration.house import House
 from tests.integration.sandbox import Sandbox
 from tests.integration.shop import Shop, query, told
@@ -40,10 +40,11 @@ def visitors(house: House, shop: Shop) -> list[str]:
         return [json.loads(row[0])["client_ip_address"] for row in found]
 
 
-def kept(house: House, shop: Shop) -> dict[str, Any]:
+def kept(house: House, shop: Shop, event_id: str = "%") -> dict[str, Any]:
     """What the store knows of who bought."""
     with closing(sqlite3.connect(house.database_url.removeprefix("sqlite:///"))) as connection:
-        rows = connection.execute("SELECT user_data FROM events WHERE business_id = ?", (shop.business_id,)).fetchall()
+        statement = "SELECT user_data FROM events WHERE business_id = ? AND event_id LIKE ?"
+        rows = connection.execute(statement, (shop.business_id, event_id)).fetchall()
         (row,) = rows
         return dict(json.loads(row[0]))
 
@@ -86,6 +87,49 @@ def test_a_view_of_the_page_is_one_of_the_website_too(house: House) -> None:
     shop.cookies |= {"_fbp": FBP}
     assert shop.page("events", view).status_code == 200
     assert (sent(shop)["action_source"], sent(shop)["event_source_url"]) == ("website", "https://x.example/product")
+
+
+def test_a_visitor_who_landed_before_the_website_was_chosen_is_known_from_the_next_page_on(house: House) -> None:
+    shop = house.shop()
+    land(shop)
+    house.command("business", "set", shop.business_id, "--purchases", "website")
+    house.website(shop)
+    assert visitors(house, shop) == []
+    view = {"event_name": "ViewContent", "event_id": "v-1", "page_url": "https://x.example/product"}
+    assert shop.page("events", view, User_Agent=BROWSER, X_Forwarded_For=ADDRESS).status_code == 200
+    assert sent(shop)["user_data"] == {"client_ip_address": ADDRESS, "client_user_agent": BROWSER}
+    shop.page("events", view | {"event_id": "v-2"}, User_Agent="another", X_Forwarded_For="203.0.114.77")
+    assert shop.post(shop.order()).headers["X-Delivery-State"] == "delivered"
+    assert {each["user_data"]["client_ip_address"] for each in shop.sandbox.events(shop.dataset, 3)} == {ADDRESS}
+    (landed,) = shop.report("landings")["landings"]
+    assert landed["hits"] == 1
+
+
+def test_a_visitor_whose_landing_was_never_stored_is_known_from_the_next_page_on(house: House) -> None:
+    shop = shop_of(house)
+    shop.cookies["cnct"] = house.token(shop, shop.click)
+    view = {"event_name": "ViewContent", "event_id": "v-1"}
+    shop.page("events", view, User_Agent=BROWSER, X_Forwarded_For=ADDRESS)
+    assert sent(shop)["user_data"] == {"client_ip_address": ADDRESS, "client_user_agent": BROWSER}
+    assert visitors(house, shop) == [ADDRESS]
+
+
+def test_a_page_of_a_visitor_who_denies_tells_nothing_of_him(house: House) -> None:
+    shop = shop_of(house)
+    shop.cookies["cnct"] = house.token(shop, shop.click)
+    view = {"event_name": "ViewContent", "event_id": "v-1", "consent": "denied"}
+    shop.page("events", view, User_Agent=BROWSER, X_Forwarded_For=ADDRESS)
+    assert (visitors(house, shop), kept(house, shop)) == ([], {})
+    land(shop)
+    item = purchase("website", "W-5", ref=attribution.ref(shop.click, shop.business_id, house.vault.ref_key()))
+    assert result(shop, **item, consent="denied")["reason"] == "consent"
+    assert kept(house, shop, "W-5") == {}
+
+
+def test_a_click_id_alone_is_no_visitor_unless_the_business_sends_it(house: House) -> None:
+    item = purchase("website", "W-6", user_data={"ctwa_clid": "c"})
+    assert fault(result(shop_of(house), **item))[0] == "user_data"
+    assert result(shop_of(house, website_click_id=True), **item)["state"] == "pending"
 
 
 def test_an_order_that_comes_before_its_landing_waits_for_the_visitor(house: House) -> None:
