@@ -1,11 +1,13 @@
 """From what happened to HTTP, in one place: codes to statuses, receipts to Connectly's answers."""
 
+from collections.abc import Awaitable
 from typing import Final
 
 import msgspec
 from starlette.types import Send
 
 from collector.delivery import State
+from collector.edge.guard import Disconnected
 from collector.errors import CollectorError, InvalidField, RateLimited, Refusal, Unavailable
 from collector.receipt import Receipt
 
@@ -43,6 +45,17 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
         length = (b"content-length", b"%d" % len(self.body))
         await send({"type": "http.response.start", "status": self.status, "headers": [length, *self.headers]})
         await send({"type": "http.response.body", "body": self.body})
+
+
+async def answered(work: Awaitable[Reply], send: Send) -> None:
+    """See a call through: its answer, or the error that it came to. Whoever left in the middle of its body hears nothing."""
+    try:
+        reply = await work
+    except Disconnected:
+        return
+    except CollectorError as problem:
+        reply = error(problem)
+    await reply.send(send)
 
 
 def json(value: object, status: int = 200, *headers: Header) -> Reply:

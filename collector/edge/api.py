@@ -10,8 +10,8 @@ from starlette.types import Receive, Scope, Send
 from collector.attribution import Click, id_fault
 from collector.edge import answer
 from collector.edge.answer import Reply
-from collector.edge.guard import Disconnected, Headers, demand_json, read_body
-from collector.errors import CollectorError, InvalidField, NotFound, Refusal, Unauthenticated, Unavailable
+from collector.edge.guard import Headers, demand_json, read_body
+from collector.errors import InvalidField, NotFound, Refusal, Unauthenticated, Unavailable
 from collector.event import Channel, Event, digest, read_event_time
 from collector.intake import Intake
 from collector.match import Matcher, on_website
@@ -94,13 +94,7 @@ class ConversionEvents:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         headers: Headers = dict(scope["headers"])
-        try:
-            reply = await self._answer(scope["path_params"]["business_id"], headers, receive)
-        except Disconnected:
-            return
-        except CollectorError as problem:
-            reply = answer.error(problem)
-        await reply.send(send)
+        await answer.answered(self._answer(scope["path_params"]["business_id"], headers, receive), send)
 
     async def _answer(self, asked: str, headers: Headers, receive: Receive) -> Reply:
         began = time.monotonic()
@@ -122,7 +116,7 @@ class ConversionEvents:
                     await self._intake.note(self._refused(owner, refusal, body, now), version)
                     raise
                 wait_seconds = None if respond_async else max(self._wait_seconds - time.monotonic() + began, 0.0)
-                record = self._record(candidate.event, now)
+                record = Record.of(candidate.event, self._mint(now))
                 receipt = await self._intake.take(candidate, record, wait_seconds, version)
                 return answer.conversion(receipt, respond_async)
             except StaleDirectory:  # a key was revoked, a channel set: look again with new eyes
@@ -170,18 +164,6 @@ class ConversionEvents:
         if channel == "website":
             event = on_website(event, business, match.landing)
         return Candidate(event=event, match=match, expired=expired, notes=notes)
-
-    def _record(self, event: Event, now: int) -> Record:
-        return Record(
-            business_id=event.business_id,
-            id=self._mint(now),
-            received_at=now,
-            event_row=event.id,
-            event_name=event.event_name,
-            event_id=event.event_id,
-            click=event.click,
-            payload=event.custom_data,
-        )
 
     def _refused(self, owner: str, refusal: Refusal, body: bytes | None, now: int) -> Record:
         """The record of a call that stored no event: what of the contract could be read, and where it failed."""

@@ -209,17 +209,7 @@ class Pages:
             test=business.mode == "test",
             digest=digest(given.event_name, given.detail.custom_data, found.click, given.event_time),
         )
-        record = Record(
-            business_id=business_id,
-            id=self._mint(now),
-            received_at=now,
-            source="browser",
-            event_row=event.id,
-            event_name=event.event_name,
-            event_id=event.event_id,
-            click=event.click,
-            payload=event.custom_data,
-        )
+        record = Record.of(event, self._mint(now))
         try:
             if self._intake.channel_of(business) == "website":
                 event = on_website(msgspec.structs.replace(event, channel="website"), business, landing)

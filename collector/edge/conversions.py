@@ -14,8 +14,8 @@ from collector.consent import joined
 from collector.edge import answer
 from collector.edge.answer import Reply
 from collector.edge.api import ATTEMPTS, Gate
-from collector.edge.guard import Disconnected, Headers, demand_json, read_body
-from collector.errors import CollectorError, InvalidField, Refusal, Unavailable
+from collector.edge.guard import Headers, demand_json, read_body
+from collector.errors import InvalidField, Refusal, Unavailable
 from collector.event import Event, beyond, digest, read_event_time
 from collector.intake import Intake
 from collector.match import Match, Matcher, visited
@@ -48,13 +48,7 @@ class Conversions:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         headers: Headers = dict(scope["headers"])
-        try:
-            reply = await self._answer(scope["path_params"]["business_id"], headers, receive)
-        except Disconnected:
-            return
-        except CollectorError as problem:
-            reply = answer.error(problem)
-        await reply.send(send)
+        await answer.answered(self._answer(scope["path_params"]["business_id"], headers, receive), send)
 
     async def _answer(self, asked: str, headers: Headers, receive: Receive) -> Reply:
         owner, version = await self._gate.owner(headers)
@@ -100,7 +94,9 @@ class Conversions:
                     item = read_item(raw, call, business.policy, business.region)
                     self._check_channel(business, item)
                     candidate = await self._candidate(business, item, raw, now)
-                    receipt = await self._intake.take(candidate, self._record(candidate.event, now), None, version)
+                    receipt = await self._intake.take(
+                        candidate, Record.of(candidate.event, self._mint(now)), None, version
+                    )
                 except Refusal as refusal:  # the store's too: what it cannot keep must not fail the others
                     await self._intake.note(self._refused(owner, refusal, now), version)
                     return {"event_id": _given_id(raw), "state": "refused", "error": answer.body(refusal)}
@@ -174,18 +170,6 @@ class Conversions:
         if not item.lacks_identity or match.landing is not None:
             return match
         return Match(None, match.consent, match.reason or "click-not-found", match.waits)
-
-    def _record(self, event: Event, now: int) -> Record:
-        return Record(
-            business_id=event.business_id,
-            id=self._mint(now),
-            received_at=now,
-            event_row=event.id,
-            event_name=event.event_name,
-            event_id=event.event_id,
-            click=event.click,
-            payload=event.custom_data,
-        )
 
     def _refused(self, owner: str, refusal: Refusal, now: int) -> Record:
         """The record of what stored no event: where it failed, and nothing of what was sent."""

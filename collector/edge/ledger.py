@@ -12,8 +12,8 @@ from collector.attribution import Click, id_fault, ref
 from collector.edge import answer
 from collector.edge.answer import Reply
 from collector.edge.api import ATTEMPTS, Gate
-from collector.edge.guard import Disconnected, Headers, demand_json, read_body
-from collector.errors import CollectorError, InvalidField, NotFound, Unavailable
+from collector.edge.guard import Headers, demand_json, read_body
+from collector.errors import InvalidField, NotFound, Unavailable
 from collector.event import plain_text
 from collector.link import Linker
 from collector.match import Matcher
@@ -36,13 +36,7 @@ class Keyed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         headers: Headers = dict(scope["headers"])
-        try:
-            reply = await self._answer(headers, Request(scope, receive))
-        except Disconnected:
-            return
-        except CollectorError as problem:
-            reply = answer.error(problem)
-        await reply.send(send)
+        await answer.answered(self._answer(headers, Request(scope, receive)), send)
 
     async def _answer(self, headers: Headers, request: Request) -> Reply:
         await (

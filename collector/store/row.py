@@ -208,6 +208,21 @@ class Record(Row, frozen=True, kw_only=True, gc=False):
     click: Click = Click()
     payload: str | None = None
 
+    @classmethod
+    def of(cls, event: Event, id: str) -> "Record":
+        """The record of the call that brought this event."""
+        return cls(
+            business_id=event.business_id,
+            id=id,
+            received_at=event.received_at,
+            source=event.source,
+            event_row=event.id,
+            event_name=event.event_name,
+            event_id=event.event_id,
+            click=event.click,
+            payload=event.custom_data,
+        )
+
 
 class StoredEvent(Row, frozen=True, kw_only=True, gc=False):
     """An event with where it stands now."""
