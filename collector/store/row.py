@@ -212,16 +212,9 @@ class Record(Row, frozen=True, kw_only=True, gc=False):
     def of(cls, event: Event, id: str) -> "Record":
         """The record of the call that brought this event."""
         return cls(
-            business_id=event.business_id,
-            id=id,
-            received_at=event.received_at,
-            source=event.source,
-            event_row=event.id,
-            event_name=event.event_name,
-            event_id=event.event_id,
-            click=event.click,
-            payload=event.custom_data,
-        )
+            business_id=event.business_id, id=id, received_at=event.received_at, source=event.source, event_row=event.id,
+            event_name=event.event_name, event_id=event.event_id, click=event.click, payload=event.custom_data,
+        )  # fmt: skip
 
 
 class StoredEvent(Row, frozen=True, kw_only=True, gc=False):

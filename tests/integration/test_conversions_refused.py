@@ -71,7 +71,7 @@ def whole(house: House, shop: Shop) -> Shop:
         (purchase("whatsapp", "1", user_data={"mobile_number": "987 654 321"}), "user_data.mobile_number"),
         (purchase("website", "1", user_data={"em": EMAIL_HASH[:-1]}), "user_data.em"),
         ({"event_name": "Lead", "channel": "website", "user_data": {"country": "br"}}, "user_data"),
-        (purchase("website", "1", event_time=int(time.time()) + 3600), "event_time"),
+        (purchase("website", "1", event_time=int(time.time()) + 86_400), "event_time"),
         (purchase("website", "1", event_time=1_700_000_000_000), "event_time"),
         (purchase("website", "1", data_processing_options=["CCPA"]), "data_processing_options"),
         (purchase("website", "1", page_url="javascript:alert(1)"), "page_url"),
