@@ -77,7 +77,7 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
     """A customer as Meta gets it, and the keys under which the conversation is looked up.
 
     `wire` holds hashes as lists and the ids that are never hashed as text. `lookups` are (kind, value) in the order mobile_number,
-    page_scoped_user_id, ig_sid, customer_id; a mobile_number is a `mobile_key`.
+    page_scoped_user_id, ig_sid, customer_id; a mobile_number is a `mobile_key`, a customer_id a `customer_key`.
     """
 
     wire: dict[str, str | list[str]]
@@ -157,6 +157,11 @@ def mobile_key(digits: str) -> str:
     return _sha256(phone.match_key(digits))
 
 
+def customer_key(customer_id: str) -> str:
+    """The key of a shop's customer in look-ups and links, hashed: many a shop knows its customers by their e-mail addresses."""
+    return _sha256(customer_id)
+
+
 def is_enough_for_web(wire: Collection[str]) -> bool:
     """Whether Meta takes the keys of `Identity.wire` for a conversion of the website; else it refuses with 100/2804050."""
     return not any(weak.issuperset(wire) for weak in _WEAK)
@@ -174,7 +179,8 @@ def _lookups(given: UserData, region: str | None, path: str) -> Iterator[tuple[L
         yield "mobile_number", mobile_key(_checked(text, lambda text: phone.canonical(text, region), field))
     for field in _LOOKUP_IDS:
         if (value := getattr(given, field)) is not UNSET:
-            yield field, _id(value, path, field)
+            known = _id(value, path, field)
+            yield field, customer_key(known) if field == "customer_id" else known
 
 
 def _hashes(

@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from collector.attribution import Click, LinkKind, id_fault
 from collector.errors import InvalidField
+from collector.identity import customer_key
 from collector.sources.body import decode
 from collector.sources.connectly import Identification, Pointer, read_click, read_pointers
 
@@ -19,7 +20,7 @@ class _Link(Identification, gc=False):
 
 
 class ServerLink(msgspec.Struct, frozen=True, gc=False):
-    """A link to be made: the click's ids, or the pointer that names it."""
+    """A link to be made: the click's ids, or the pointer that names it. The `id` of a customer is a `customer_key`."""
 
     kind: LinkKind
     id: str
@@ -45,4 +46,5 @@ def read(body: bytes) -> ServerLink:
     click = read_click(given, bool(pointers))
     if click is None and not pointers:
         raise InvalidField("attribution", "is required, or attribution_token, ref or checkout_id in its place")
-    return ServerLink(kind, given.id, click, pointers[0] if pointers and click is None else None)
+    known = customer_key(given.id) if kind == "customer_id" else given.id
+    return ServerLink(kind, known, click, pointers[0] if pointers and click is None else None)

@@ -15,6 +15,7 @@ from collector.identity import (
     VALUES_MAX,
     Identity,
     UserData,
+    customer_key,
     is_enough_for_web,
     mobile_key,
     read,
@@ -52,10 +53,16 @@ def test_look_up_keys_stand_in_order_and_are_not_sent() -> None:
         ("mobile_number", mobile_key("5511987654321")),
         ("page_scoped_user_id", "30"),
         ("ig_sid", "300000000000003"),
-        ("customer_id", "c-7"),
+        ("customer_id", customer_key("c-7")),
     )
     assert found.wire == {"page_scoped_user_id": "30", "ig_sid": "300000000000003"}
     assert "987654321" not in str(found.lookups[0])
+
+
+def test_a_customer_known_by_an_address_is_looked_up_by_its_hash_alone() -> None:
+    found = identity(customer_id="jane@shop.example").lookups
+    assert found == (("customer_id", customer_key("jane@shop.example")),)
+    assert "jane" not in str(found)
 
 
 def test_browser_ids_and_agent_leave_as_they_are() -> None:

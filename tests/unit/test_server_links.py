@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from collector import identity
 from collector.errors import InvalidField
 from collector.sources.connectly import Pointer
 from collector.sources.links import read
@@ -19,10 +20,17 @@ def fault(document: Json) -> tuple[str, str]:
     return caught.value.field, caught.value.rule
 
 
-@pytest.mark.parametrize("kind", ["checkout_id", "cart_token", "order_id", "customer_id"])
+@pytest.mark.parametrize("kind", ["checkout_id", "cart_token", "order_id"])
 def test_each_kind_is_tied_to_the_ids(kind: str) -> None:
     found = read(json.dumps(LINK | {"kind": kind}).encode())
     assert (found.kind, found.id, found.click, found.pointer) == (kind, "ORD-7821", CLICK, None)
+
+
+def test_a_customer_is_linked_by_the_key_that_events_look_for() -> None:
+    found = read(json.dumps(LINK | {"kind": "customer_id", "id": "jane@shop.example"}).encode())
+    event = identity.read(identity.UserData(customer_id="jane@shop.example"), None)
+    assert event.lookups == ((found.kind, found.id),)
+    assert "jane" not in found.id
 
 
 @pytest.mark.parametrize("name", ["attribution_token", "ref", "checkout_id"])
