@@ -9,7 +9,10 @@ from collector.attribution import IDS
 OWN_PARAMETERS: Final = frozenset((*IDS, "attribution_source"))
 OWN_PREFIX: Final = "cnct_"
 
-_TELLING: Final = re.compile("token|secret|passw|pwd|auth|session|signature|api_?key|e-?mail|phone", re.IGNORECASE)
+_TELLING: Final = re.compile(
+    "token|secret|passw|pwd|senha|auth|session|signature|api_?key|e-?mail|correo|phone|telef|celular|mobile|whatsapp|^tel$",
+    re.IGNORECASE,
+)
 """Names of parameters whose values open a door or name a person."""
 
 
