@@ -18,13 +18,17 @@ LAST_SECOND: Final = 253_402_300_799
 """Of the year 9999, the last that a calendar here knows."""
 
 
+ID_DIGITS_MAX: Final = 32
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a question got no answer: Graph's error, with its own words; or, without a code, what came instead of one."""
+    """Why a question got no answer: Graph's error, with its own words; or what came instead of one, with its HTTP `status`."""
 
     code: int | None = None
     subcode: int | None = None
     words: str | None = None
     lost: bool = False
+    status: int | None = None
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +87,11 @@ def read_problem(answer: Answer) -> Problem | None:
         return Problem(words=words(answer.error), lost=True)
     body = answer.json()
     if body is None:
-        return Problem(words=f"HTTP {answer.status}, and no JSON object")
+        return Problem(words=f"HTTP {answer.status}, and no JSON object", status=answer.status)
     error = body.get("error")
     if isinstance(error, dict):
         return _problem(error)
-    return None if answer.status == 200 else Problem(words=f"HTTP {answer.status}")
+    return None if answer.status == 200 else Problem(words=f"HTTP {answer.status}, and no error", status=answer.status)
 
 
 def read_token(answer: Answer) -> Token | Problem:
@@ -96,7 +100,7 @@ def read_token(answer: Answer) -> Token | Problem:
         return problem
     data = _object(answer).get("data")
     if not isinstance(data, dict) or not isinstance(data.get("is_valid"), bool):
-        return Problem(words="no token is described")
+        return Problem(words="no token is described", status=answer.status)
     error = data.get("error")
     expires_at = integer(data.get("expires_at"))
     return Token(
@@ -118,7 +122,7 @@ def read_datasets(answer: Answer) -> tuple[str, ...] | Problem:
     listed = body.get("data")
     found = [_id(each) for each in listed] if isinstance(listed, list) else [_id(body)]
     if None in found:
-        return Problem(words="no dataset is named")
+        return Problem(words="no dataset is named", status=answer.status)
     return tuple(each for each in found if each is not None)
 
 
@@ -128,7 +132,7 @@ def read_apps(answer: Answer) -> tuple[App, ...] | Problem:
         return problem
     listed = _object(answer).get("data")
     if not isinstance(listed, list):
-        return Problem(words="no apps are listed")
+        return Problem(words="no apps are listed", status=answer.status)
     return tuple(_app(each) for each in listed if isinstance(each, dict))
 
 
@@ -137,7 +141,7 @@ def read_name(answer: Answer) -> str | Problem:
     if problem := read_problem(answer):
         return problem
     body = _object(answer)
-    return words(body.get("name")) or _id(body) or Problem(words="nothing is named")
+    return words(body.get("name")) or _id(body) or Problem(words="nothing is named", status=answer.status)
 
 
 def read_served(answer: Answer) -> Served:
@@ -178,12 +182,12 @@ def _id(value: object) -> str | None:
     if not isinstance(value, dict):
         return None
     text = str(value.get("id", value.get("dataset_id")))
-    return text if text.isascii() and text.isdigit() else None
+    return text if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS_MAX else None
 
 
 def _app(listed: Mapping[str, Any]) -> App:
     inner = listed.get("whatsapp_business_api_data", listed)
     app = inner if isinstance(inner, dict) else {}
     fields = listed.get("subscribed_fields")
-    name, app_id = words(app.get("name")), str(app.get("id", ""))
+    name, app_id = words(app.get("name")), _id(app) or ""
     return App(app_id, name or app_id, tuple(map(str, fields)) if isinstance(fields, list) else None)

@@ -75,14 +75,14 @@ def is_about_scope(problem: Problem) -> bool:
 def passes(problem: Problem) -> bool:
     """Whether the same question may be answered later: nothing is known to be wrong."""
     later = problem.code is not None and classify(0, problem.code, problem.subcode).kind in ("throttled", "unavailable")
-    return problem.lost or later
+    return problem.lost or later or (problem.status is not None and (problem.status >= 500 or problem.status == 429))
 
 
 def explain(problem: Problem, row: ChannelRow, thing: str) -> Told:
     """What Graph's refusal of a question about `thing` (the channel's asset or dataset) means, by code and subcode."""
     numbers = [str(number) for number in (problem.code, problem.subcode) if number is not None]
     code = f" ({'/'.join(numbers)})" if numbers else ""
-    said = problem.words or "no reason given"
+    said = " ".join((problem.words or "no reason given").split())
     store = f"store it: {renewal(row)}"
     if problem.lost:
         return Told(f"Graph cannot be reached: {said}", "check the network, and COLLECTOR_GRAPH_URL; then ask again")
@@ -112,4 +112,9 @@ def explain(problem: Problem, row: ChannelRow, thing: str) -> Told:
         )
     if passes(problem):
         return Told(f"Graph cannot say now{code}: {said}", "ask again in some minutes")
+    if problem.status is not None:
+        return Told(
+            f"what answers the question about {thing} is not Graph as we know it: {said}",
+            "check COLLECTOR_GRAPH_URL, COLLECTOR_GRAPH_VERSION, and a proxy on the way",
+        )
     return Told(f"Graph refuses the question about {thing}{code}: {said}", "see Meta's words")

@@ -93,7 +93,7 @@ def test_a_graph_that_fails_is_no_fault_of_the_business(doctor: Doctor, sandbox:
     )
     checks = doctor()
     assert "fault" not in {each["status"] for each in checks.values()}
-    assert checks["whatsapp.token"]["what"].startswith("Graph does not describe it: Graph refuses the question")
+    assert checks["whatsapp.token"]["what"].startswith("Graph does not describe it: Graph cannot say now: HTTP 500")
     assert checks["whatsapp.dataset"]["status"] == "skipped"
     assert checks["whatsapp.link"]["status"] == "ok"
 

@@ -41,9 +41,9 @@ def told(body: Any, status: int = 200, **headers: str) -> Answer:
     ("answer", "problem"),
     [
         (Answer(lost="unavailable", error="ConnectError"), Problem(words="ConnectError", lost=True)),
-        (Answer(status=502, body=b"<html>"), Problem(words="HTTP 502, and no JSON object")),
-        (Answer(status=200, body=b"[]"), Problem(words="HTTP 200, and no JSON object")),
-        (told({}, 500), Problem(words="HTTP 500")),
+        (Answer(status=502, body=b"<html>"), Problem(words="HTTP 502, and no JSON object", status=502)),
+        (Answer(status=200, body=b"[]"), Problem(words="HTTP 200, and no JSON object", status=200)),
+        (told({}, 500), Problem(words="HTTP 500, and no error", status=500)),
         (
             told({"error": {"code": 190, "error_subcode": 463, "message": "over"}}, 401),
             Problem(code=190, subcode=463, words="over"),
@@ -72,10 +72,10 @@ def test_a_dataset_is_read_in_every_shape(body: Any, ids: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"data": {}}, {"data": [7]}, {"data": [{"id": "../me"}]}, {"id": None}, {"id": "٢"}]
+    "body", [{}, {"data": {}}, {"data": [7]}, {"data": [{"id": "../me"}]}, {"id": None}, {"id": "٢"}, {"id": "9" * 33}]
 )
 def test_what_names_no_dataset_is_a_problem(body: Any) -> None:
-    assert read_datasets(told(body)) == Problem(words="no dataset is named")
+    assert read_datasets(told(body)) == Problem(words="no dataset is named", status=200)
 
 
 def test_a_token_is_described() -> None:
@@ -115,7 +115,7 @@ def test_a_token_expires_on_a_day_that_a_calendar_knows(second: int, kept: int) 
 
 @pytest.mark.parametrize("body", [{}, {"data": []}, {"data": {}}, {"data": {"is_valid": 1}}])
 def test_what_describes_no_token_is_a_problem(body: Any) -> None:
-    assert read_token(told(body)) == Problem(words="no token is described")
+    assert read_token(told(body)) == Problem(words="no token is described", status=200)
 
 
 def test_apps_are_read_as_whatsapp_and_pages_list_them() -> None:
@@ -133,13 +133,13 @@ def test_apps_are_read_as_whatsapp_and_pages_list_them() -> None:
         App("", "", None),
     )
     assert read_apps(told({"data": []})) == ()
-    assert read_apps(told({"data": {}})) == Problem(words="no apps are listed")
+    assert read_apps(told({"data": {}})) == Problem(words="no apps are listed", status=200)
 
 
 def test_a_name_is_read_and_an_id_stands_in_for_it() -> None:
     assert read_name(told({"id": "1", "name": "Coffee"})) == "Coffee"
     assert read_name(told({"id": "1"})) == "1"
-    assert read_name(told({})) == Problem(words="nothing is named")
+    assert read_name(told({})) == Problem(words="nothing is named", status=200)
 
 
 def test_an_answer_tells_when_and_by_which_version() -> None:

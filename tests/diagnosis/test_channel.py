@@ -1,4 +1,4 @@
-"""A channel's token, scopes, dataset, link, webhooks and lane; and what Graph's refusals mean."""
+"""A channel's token, scopes, dataset, link, webhooks and lane."""
 
 from typing import Any
 
@@ -270,30 +270,3 @@ def test_connectly_has_a_token_and_a_lane_alone() -> None:
     told = {each.check: each for each in findings if each.part == "connectly"}
     assert [each.status for each in told.values()] == ["ok", "skipped", "fault"]
     assert str(told["lane"].remedy).startswith("what can be checked is in order")
-
-
-# ------------------------------------------------------------------ Graph's refusals
-
-
-@pytest.mark.parametrize(
-    ("problem", "what", "remedy"),
-    [
-        (Problem(words="ConnectError", lost=True), "Graph cannot be reached: ConnectError", "COLLECTOR_GRAPH_URL"),
-        (Problem(code=270), "lacks whatsapp_business_manage_events (270)", "whatsapp_business_management and"),
-        (Problem(code=10, words="no"), "lacks a permission for it (10): no", "whatsapp_business_manage_events"),
-        (Problem(code=3), "lacks a permission for it (3): no reason given", STORE),
-        (Problem(code=33), "it does not exist, or is not assigned to the token's system user (33)", "Assign assets"),
-        (Problem(code=80004, words="slow"), "Graph cannot say now (80004): slow", "some minutes"),
-        (Problem(code=2, words="down"), "Graph cannot say now (2): down", "some minutes"),
-        (Problem(code=100, words="odd"), "Graph refuses the question about it (100): odd", "Meta's words"),
-        (Problem(words="HTTP 502"), "Graph refuses the question about it: HTTP 502", "Meta's words"),
-    ],
-)
-def test_every_refusal_has_words_and_a_remedy(problem: Problem, what: str, remedy: str) -> None:
-    told = explain(problem, channel(), "it")
-    assert what in told.what
-    assert remedy in told.remedy
-
-
-def test_a_website_that_lacks_a_permission_has_no_scope_to_name() -> None:
-    assert "with the right to see it" in explain(Problem(code=10), channel("website"), "it").remedy
