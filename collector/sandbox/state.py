@@ -134,7 +134,7 @@ class Settings(Entry):
     any_click: bool = False  # accept every click id, as one dataset of one business was seen to do
     event_names: Literal["two", "five", "fourteen"] = "fourteen"  # on business_messaging
     instagram_key: Literal["ig_account_id", "instagram_business_account_id", "either"] = "ig_account_id"
-    future_seconds: int = 600  # tolerance for event_time; Meta publishes none
+    future_seconds: Annotated[int, msgspec.Meta(ge=0)] = 600  # tolerance for event_time; Meta publishes none
     language: Language = "en"
     error_data: Literal["object", "text"] = "object"
     dataset_answer: Literal["list", "id", "dataset_id"] = "list"  # what GET /{asset}/dataset answers with

@@ -189,6 +189,7 @@ def test_the_tolerance_for_the_future_can_be_changed(sandbox: Sandbox) -> None:
         {"datasets": {"1": {"kind": "offline"}}},
         {"datasets": {"1": {"kind": ["waba"]}}},
         {"settings": {"language": "xx"}},
+        {"settings": {"future_seconds": -1}},
         {"tokens": {"t": {"language": "xx"}}},
         {"tokens": {"t": {"expires_at": -1}}},
         {"tokens": {"t": {"expires_at": 10**15}}},
