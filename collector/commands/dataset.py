@@ -72,7 +72,7 @@ def create(business_id: str, channel: str, as_json: bool) -> None:
 @click.argument("channel", type=click.Choice(CHANNELS))
 @json_option
 def show(business_id: str, channel: str, as_json: bool) -> None:
-    """Show the dataset that Meta keeps for an account, and the one stored here.
+    """Show an account's dataset, at Meta and stored here.
 
     \b
     collector dataset show ID whatsapp

@@ -36,7 +36,7 @@ CAMPAIGN = f"cnct_tracking_id=demo-visitor-1&sendout_id=demo-campaign-1&ctwa_cli
 )
 @json_option
 def demo_command(once: bool, port: int, as_json: bool) -> None:
-    """Run collector, sandbox and a small shop, and print a campaign link to open.
+    """Run collector, sandbox and a shop; print a link to open.
 
     Nothing is kept: keys and database live in a temporary directory. Ports in use are replaced by free ones.
 

@@ -1,6 +1,7 @@
 """`collector sandbox`: the stand-in for Graph and Connectly, to send to and to watch; and the webhooks that Meta would send."""
 
 import os
+import socket
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
@@ -26,7 +27,7 @@ SECRET_VARIABLE = "COLLECTOR_META_APP_SECRET"  # noqa: S105  the variable's name
 @json_option
 @click.pass_context
 def sandbox_command(ctx: click.Context, host: str, port: int, any_click: bool, thin: bool, as_json: bool) -> None:
-    """Look like Meta's Graph and like Connectly, and show what arrives.
+    """Stand in for Graph and Connectly, and show what arrives.
 
     Open its address in a browser to watch. Send a collector there with COLLECTOR_GRAPH_URL and COLLECTOR_CONNECTLY_URL; the access
     token is sandbox-token, Connectly's key sandbox-key.
@@ -41,21 +42,26 @@ def sandbox_command(ctx: click.Context, host: str, port: int, any_click: bool, t
 
     from collector.sandbox import create_sandbox
 
-    url = f"http://{host}:{port}"
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    try:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise Failed(
+            f"the sandbox cannot listen on {url}: {os.strerror(error.errno or 0)}; take another --port"
+        ) from None
     answer(
         as_json,
         {"url": url, "access_token": "sandbox-token", "connectly_key": "sandbox-key"},
         f"The sandbox listens on {url}: open it to watch events arrive. Stop with Ctrl+C.",
     )
-    uvicorn.run(
+    config = uvicorn.Config(
         create_sandbox(any_click=any_click, thin=thin),
-        host=host,
-        port=port,
         log_level="warning",
         access_log=False,
         timeout_keep_alive=75,  # longer than a sender keeps its connections, so that it never meets a closing one
         timeout_graceful_shutdown=1,  # requests that hang by order must not hold up the end
     )
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 @sandbox_command.command("send-webhook")

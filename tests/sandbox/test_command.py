@@ -6,7 +6,9 @@ import socket
 import time
 
 import httpx2
+from click.testing import CliRunner
 
+from collector.commands import main
 from tests.processes import collector
 from tests.sandbox.conftest import Sandbox, arrived
 from tests.sandbox.samples import WHATSAPP_DATASET, whatsapp
@@ -33,3 +35,13 @@ def test_it_stops_when_told_although_requests_hang(free_port: int) -> None:
         hung.sendall(head.encode())
         arrived(Sandbox(client), 1)
         assert process.terminate(seconds=5) == -signal.SIGTERM
+
+
+def test_a_port_in_use_is_said_before_anything_is_promised() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(main, ["sandbox", "--port", str(port)])
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: the sandbox cannot listen on http://127.0.0.1:{port}: Address already in use; take another --port\n"
+    )
