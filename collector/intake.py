@@ -3,13 +3,15 @@
 An event that is answered for is in the store. Whoever comes again with the same key (business, event name, event id) finds the first.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from collector import outset
-from collector.errors import NotFound
+from collector.errors import InvalidField, NotFound
 from collector.event import Channel, Event, same_body
 from collector.match import Match, met
 from collector.receipt import Candidate, Receipt
@@ -75,6 +77,13 @@ class Verdicts(Protocol):
         ...
 
 
+class _Outgoing(NamedTuple):
+    """How an event sets out, and whether its lane keeps a slot for it."""
+
+    delivery: Delivery
+    has_slot: bool
+
+
 class Intake:
     """Takes events. `mint` gives row ids that sort by time."""
 
@@ -122,26 +131,66 @@ class Intake:
         `version` is the directory's when the caller was let in. Raises StaleDirectory when it changed meanwhile (nothing is stored:
         authenticate again and come back), Unavailable when it cannot be stored.
         """
-        delivery = self._outset.delivery(candidate)
-        held_slot = delivery.state == "pending" and self._lanes.reserve(delivery.lane)
-        if held_slot:
-            delivery = msgspec.structs.replace(delivery, state="sending", attempts=1, lease_ms=LEASE_MS)
-        event = candidate.event
+        outgoing = self._set_out(candidate)
+        event, delivery = candidate.event, outgoing.delivery
         waiting = wait_seconds is not None and self._moves(delivery)
         ticket = self._verdicts.expect(event.business_id, event.id) if waiting else None
-        try:
-            taken = await self._ledger.take(event, delivery, record, _waits(delivery, candidate.match), version)
-        except BaseException:
-            if held_slot:
-                self._lanes.give_back(delivery.lane)
-            raise
-        if not taken.won and taken.standing is not None:
-            if held_slot:
-                self._lanes.give_back(delivery.lane)
-            return await self._again(candidate, record, taken.standing, wait_seconds, version)
-        self._send(event, delivery, held_slot)
+        [standing] = await self._store([(candidate, record)], [outgoing], version)
+        if standing is not None:
+            return await self._again(candidate, record, standing, wait_seconds, version)
         settled = await ticket.wait(wait_seconds or 0) if ticket else None
         return _receipt(event, settled or delivery, notes=candidate.notes)
+
+    async def take_all(self, calls: Sequence[tuple[Candidate, Record]], version: int) -> list[Receipt | None]:
+        """`take` for some events of one call, in one commit, waiting for no destination. None: of this one `take` must tell what is wrong.
+
+        Raises InvalidField, and stores none, where the store refuses one of them; else as `take`.
+        """
+        outgoing = [self._set_out(candidate) for candidate, _ in calls]
+        standings = await self._store(calls, outgoing, version)
+        repeats = [(*call, standing) for call, standing in zip(calls, standings, strict=True) if standing is not None]
+        again = iter(await asyncio.gather(*(self._repeated(*each, version) for each in repeats)))
+        return [
+            _receipt(candidate.event, each.delivery, notes=candidate.notes) if standing is None else next(again)
+            for (candidate, _), each, standing in zip(calls, outgoing, standings, strict=True)
+        ]
+
+    async def _repeated(
+        self, candidate: Candidate, record: Record, standing: StoredEvent, version: int
+    ) -> Receipt | None:
+        with suppress(StaleDirectory, InvalidField):
+            return await self._again(candidate, record, standing, None, version)
+        return None
+
+    def _set_out(self, candidate: Candidate) -> _Outgoing:
+        delivery = self._outset.delivery(candidate)
+        if delivery.state != "pending" or not self._lanes.reserve(delivery.lane):
+            return _Outgoing(delivery, False)
+        return _Outgoing(msgspec.structs.replace(delivery, state="sending", attempts=1, lease_ms=LEASE_MS), True)
+
+    async def _store(
+        self, calls: Sequence[tuple[Candidate, Record]], outgoing: Sequence[_Outgoing], version: int
+    ) -> list[StoredEvent | None]:
+        """Store them and hand them over; tells of each who stands in its place, if anybody does."""
+        try:
+            taken = await self._ledger.take_all(
+                [
+                    (candidate.event, delivery, record, _waits(delivery, candidate.match))
+                    for (candidate, record), (delivery, _) in zip(calls, outgoing, strict=True)
+                ],
+                version,
+            )
+        except BaseException:
+            for delivery, has_slot in outgoing:
+                if has_slot:
+                    self._lanes.give_back(delivery.lane)
+            raise
+        for (candidate, _), (delivery, has_slot), each in zip(calls, outgoing, taken, strict=True):
+            if each.standing is None:
+                self._send(candidate.event, delivery, has_slot)
+            elif has_slot:
+                self._lanes.give_back(delivery.lane)
+        return [each.standing for each in taken]
 
     async def release(self, standing: StoredEvent, match: Match) -> bool:
         """Send an event that waited for its click, or for consent. False when it must go on waiting, or somebody else was quicker."""

@@ -6,8 +6,7 @@ from typing import Any, Final, Protocol, get_args
 import msgspec
 
 from collector import options
-from collector.attribution import Click, verify
-from collector.attribution import ref as make_ref
+from collector.attribution import Click, ref as make_ref, verify
 from collector.consent import Consent, joined
 from collector.errors import BadToken
 from collector.event import Event, about, digested

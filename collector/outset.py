@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from collector import delivery as journey
-from collector import options
+from collector import delivery as journey, options
 from collector.consent import ruling
 from collector.delivery import Reason, State
 from collector.event import Event

@@ -6,8 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from collector import options
-from collector.attribution import Click
-from collector.attribution import ref as make_ref
+from collector.attribution import Click, ref as make_ref
 from collector.consent import joined
 from collector.event import Event
 from collector.match import Match, Matcher, met

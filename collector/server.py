@@ -16,7 +16,7 @@ from collector.edge.connection import Connection
 
 STOP_SECONDS: Final = 10.0
 BACKLOG: Final = 2048
-SWITCH_SECONDS: Final = 0.0005
+SWITCH_SECONDS: Final = 0.00005
 
 
 class Server(uvicorn.Server):
@@ -82,5 +82,6 @@ async def run(servers: Sequence[Server]) -> bool:
 
 
 def hurry() -> None:
-    """Let the thread that writes to SQLite wait less for the interpreter: it asks again after each statement, callers wait for its commit."""
+    """Let the thread that writes to SQLite wait less for the interpreter, which it asks for again after each statement: all callers wait for
+    its commit. (At Python's own 5 ms a commit takes 20, at 0.5 ms 5, at this 3.)"""
     sys.setswitchinterval(SWITCH_SECONDS)

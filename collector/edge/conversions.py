@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -24,10 +25,14 @@ from collector.sources.body import loosely
 from collector.sources.conversions import Call, Conversion, read_call, read_item
 from collector.store.face import BusinessRow, Record, StaleDirectory
 
-IN_HAND: Final = 96
-"""Items of one call that are read and not yet committed: others' events share their commits, which must stay short."""
+TOGETHER: Final = 16
+"""Items of one call that share a commit. Others' events share it too, so it must stay short."""
+IN_HAND: Final = 3
+"""So many such groups are read and not yet committed."""
 A_TURN: Final = 4
 """Items that are read before others have their turn."""
+
+Result = dict[str, object]
 
 
 class Conversions:
@@ -65,42 +70,55 @@ class Conversions:
         received = sum(result["state"] != "refused" for result in results)
         return answer.json({"events_received": received, "results": results})
 
-    async def _each(self, call: Call, asked: str, headers: Headers, now: int) -> list[dict[str, object]]:
+    async def _each(self, call: Call, asked: str, headers: Headers, now: int) -> list[Result]:
         """The result of every item. Where one cannot be stored, the whole call is unavailable: sent again, it stores no event twice."""
-        tasks: list[asyncio.Task[dict[str, object]]] = []
-        in_hand: set[asyncio.Task[dict[str, object]]] = set()
-        for index, raw in enumerate(call.items):
-            tasks.append(asyncio.create_task(self._item(raw, call, asked, headers, now)))
+        tasks: list[asyncio.Task[list[Result]]] = []
+        in_hand: set[asyncio.Task[list[Result]]] = set()
+        for start in range(0, len(call.items), TOGETHER):
+            some = call.items[start : start + TOGETHER]
+            tasks.append(asyncio.create_task(self._some(some, call, asked, headers, now)))
             in_hand.add(tasks[-1])
             if len(in_hand) == IN_HAND:
                 done, in_hand = await asyncio.wait(in_hand, return_when=asyncio.FIRST_COMPLETED)
                 if any(task.exception() for task in done):
                     break  # the call comes again as a whole
-            elif index % A_TURN == 0:
-                await asyncio.sleep(0)
         await asyncio.wait(tasks)  # all of them, whatever becomes of one: what is in the store must be handed over
         if faults := [
             fault for task in tasks if (fault := task.exception())
         ]:  # what nobody asks a task for is logged as lost
             raise faults[0]
-        return [task.result() for task in tasks]
+        return [result for task in tasks for result in task.result()]
 
-    async def _item(self, raw: bytes, call: Call, asked: str, headers: Headers, now: int) -> dict[str, object]:
+    async def _some(self, items: Sequence[bytes], call: Call, asked: str, headers: Headers, now: int) -> list[Result]:
+        """The results of items that share a commit. One that is refused, or that the store cannot take with the others, goes its way alone."""
+        owner, version = await self._gate.owner(headers)
+        fresh: dict[int, tuple[Candidate, Record]] = {}
+        for index, raw in enumerate(items):
+            if index % A_TURN == 0:
+                await asyncio.sleep(0)
+            with suppress(Refusal):
+                candidate = await self._candidate(self._gate.business(owner, asked), raw, call, now)
+                fresh[index] = candidate, Record.of(candidate.event, self._mint(now))
+        told: dict[int, Result] = {}
+        with suppress(StaleDirectory, InvalidField):
+            receipts = await self._intake.take_all(list(fresh.values()), version) if fresh else []
+            told = {index: _result(receipt) for index, receipt in zip(fresh, receipts, strict=True) if receipt}
+        alone = [index for index in range(len(items)) if index not in told]
+        results = await asyncio.gather(*(self._item(items[index], call, asked, headers, now) for index in alone))
+        told.update(zip(alone, results, strict=True))
+        return [told[index] for index in range(len(items))]
+
+    async def _item(self, raw: bytes, call: Call, asked: str, headers: Headers, now: int) -> Result:
         for _ in range(ATTEMPTS):
             owner, version = await self._gate.owner(headers)
             try:
                 try:
-                    business = self._gate.business(owner, asked)
-                    item = read_item(raw, call, business.policy, business.region)
-                    self._check_channel(business, item)
-                    candidate = await self._candidate(business, item, raw, now)
-                    receipt = await self._intake.take(
-                        candidate, Record.of(candidate.event, self._mint(now)), None, version
-                    )
+                    candidate = await self._candidate(self._gate.business(owner, asked), raw, call, now)
+                    record = Record.of(candidate.event, self._mint(now))
+                    return _result(await self._intake.take(candidate, record, None, version))
                 except Refusal as refusal:  # the store's too: what it cannot keep must not fail the others
                     await self._intake.note(self._refused(owner, refusal, now), version)
                     return {"event_id": _given_id(raw), "state": "refused", "error": answer.body(refusal)}
-                return _result(receipt)
             except StaleDirectory:
                 await self._gate.directory.fresh()
         raise Unavailable("the directory keeps changing")
@@ -118,7 +136,10 @@ class Conversions:
             if given != asset_id:
                 raise InvalidField(f"user_data.{key}", "is not the account that this channel is set up with")
 
-    async def _candidate(self, business: BusinessRow, item: Conversion, raw: bytes, now: int) -> Candidate:
+    async def _candidate(self, business: BusinessRow, raw: bytes, call: Call, now: int) -> Candidate:
+        """The event that an item is. Raises Refusal."""
+        item = read_item(raw, call, business.policy, business.region)
+        self._check_channel(business, item)
         event_at, expired = read_event_time(item.event_time, now, "event_time")
         row_id = self._mint(now)
         event_id = item.event_id or item.detail.order_id

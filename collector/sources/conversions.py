@@ -15,8 +15,7 @@ from collector.attribution import Click, id_fault
 from collector.consent import CONSENTS, Consent
 from collector.errors import InvalidField
 from collector.event import MILLISECONDS_FROM, Channel, Detail
-from collector.identity import BROWSER_KEYS, Identity, UserData, is_enough_for_web
-from collector.identity import read as read_identity
+from collector.identity import BROWSER_KEYS, Identity, UserData, is_enough_for_web, read as read_identity
 from collector.options import Options
 from collector.policy import Policy
 from collector.sources import address

@@ -9,64 +9,33 @@ from typing import Protocol
 from collector.delivery import Reason, State
 from collector.event import Event
 from collector.store.row import (
-    Attempt,
-    BusinessRow,
-    ChannelRow,
-    Conversation,
-    ConversationKind,
-    CredentialRow,
-    Delivery,
-    DirectorySnapshot,
-    Found,
-    HeldChannels,
-    KeyRow,
-    Landing,
-    LaneDue,
-    Link,
-    LinkKind,
-    Page,
-    Record,
-    Row,
-    Search,
-    Settlement,
-    StoredEvent,
-    StoredLanding,
-    Taken,
-    Wait,
-    WaitKind,
+    Attempt as Attempt,
+    BusinessRow as BusinessRow,
+    ChannelRow as ChannelRow,
+    Conversation as Conversation,
+    ConversationKind as ConversationKind,
+    CredentialRow as CredentialRow,
+    Delivery as Delivery,
+    DirectorySnapshot as DirectorySnapshot,
+    Found as Found,
+    HeldChannels as HeldChannels,
+    KeyRow as KeyRow,
+    Landing as Landing,
+    LaneDue as LaneDue,
+    Link as Link,
+    LinkKind as LinkKind,
+    Page as Page,
+    Record as Record,
+    Row as Row,
+    Search as Search,
+    Settlement as Settlement,
+    StoredEvent as StoredEvent,
+    StoredLanding as StoredLanding,
+    Take as Take,
+    Taken as Taken,
+    Wait as Wait,
+    WaitKind as WaitKind,
 )
-
-__all__ = [
-    "Attempt",
-    "BusinessRow",
-    "ChannelRow",
-    "Conversation",
-    "ConversationKind",
-    "CredentialRow",
-    "Delivery",
-    "Directory",
-    "DirectorySnapshot",
-    "Found",
-    "HeldChannels",
-    "KeyRow",
-    "Landing",
-    "LaneDue",
-    "Ledger",
-    "Link",
-    "LinkKind",
-    "Outbox",
-    "Page",
-    "Record",
-    "Row",
-    "Search",
-    "Settlement",
-    "StaleDirectory",
-    "StoredEvent",
-    "StoredLanding",
-    "Taken",
-    "Wait",
-    "WaitKind",
-]
 
 
 class StaleDirectory(Exception):
@@ -112,6 +81,10 @@ class Ledger(Protocol):
         `record` is this call's: what it repeats of the event (name, event id, click, source, revision) is taken from there.
         Raises StaleDirectory when the directory's version is not `version` (nothing is written).
         """
+        ...
+
+    async def take_all(self, takes: Sequence[Take], version: int) -> list[Taken]:
+        """`take` for some events of one call, in one commit. Raises InvalidField, and stores none, where one cannot be stored."""
         ...
 
     async def note(self, record: Record, version: int) -> None:

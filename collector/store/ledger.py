@@ -25,26 +25,30 @@ def _lost(answers: Answers) -> set[tuple[str, str]]:
     return {(row[0], row[1]) for row in answers["take"]}
 
 
-def _won(op: Op, lost: set[tuple[str, str]]) -> bool:
-    return (op.key[0], op.key[-1]) not in lost
+def _won(op: Op, lost: set[tuple[str, str]]) -> list[bool]:
+    return [row[:2] not in lost for row in op.slots[0]]
 
 
 def _nothing(*_: object) -> None:
     return None
 
 
-TAKE = Kind(("take", "take_waits"), _lost, _won)
-NOTE = Kind(("note_records",), _nothing, _nothing)
+_ROW = itemgetter(0, 1)
+"""What tells the rows of most tables apart: the business, and its own id."""
+_MESSAGE = itemgetter(0, 1, 2, 3)
+"""The same of links and conversations."""
+
+TAKE = Kind(("take", "take_waits"), itemgetter(0, 2, 3, 1), _lost, _won)
+NOTE = Kind(("note_records",), _ROW, _nothing, _nothing)
 REVISE = Kind(
     ("revise_deliveries", "revise_events", "revise_records", "revise_waits", "revise_new_waits", "revised"),
+    _ROW,
     lambda answers: {row[0] for row in answers.get("revised", [])},
-    lambda op, marks: op.key[-1] in marks,
+    lambda op, marks: op.slots[-1][0][-1] in marks,
 )
-LAND = Kind(("land",), _nothing, _nothing)
-LINK = Kind(("link",), _nothing, _nothing)
-CONVERSE = Kind(("converse",), _nothing, _nothing)
-_MESSAGE = itemgetter(0, 1, 2, 3)
-"""Of a conversation's columns those that tell it from others."""
+LAND = Kind(("land",), _ROW, _nothing, _nothing)
+LINK = Kind(("link",), _MESSAGE, _nothing, _nothing)
+CONVERSE = Kind(("converse",), _MESSAGE, _nothing, _nothing)
 
 
 async def read(engine: Engine, name: str, params: Params | None = None) -> Rows:
@@ -76,8 +80,7 @@ async def revise(
         tuple((event.business_id, event.id, wait.kind, wait.id, mark) for wait in waits),
         (marked,),
     )
-    key = (event.business_id, event.id, mark)
-    return cast(bool, await writer.submit(REVISE, key, slots, source=event.source))
+    return cast(bool, await writer.submit(REVISE, slots, source=event.source))
 
 
 class SqlLedger:
@@ -91,14 +94,26 @@ class SqlLedger:
         self, event: Event, delivery: face.Delivery, record: face.Record, waits: tuple[face.Wait, ...], version: int
     ) -> face.Taken:
         """See face.Ledger.take."""
+        return (await self.take_all([(event, delivery, record, waits)], version))[0]
+
+    async def take_all(self, takes: Sequence[face.Take], version: int) -> list[face.Taken]:
+        """See face.Ledger.take_all."""
         slots = (
-            (columns.take(event, delivery, record),),
-            tuple((event.business_id, event.id, wait.kind, wait.id) for wait in waits),
+            tuple([columns.take(event, delivery, record) for event, delivery, record, _ in takes]),
+            tuple([(e.business_id, e.id, wait.kind, wait.id) for e, _, _, waits in takes for wait in waits]),
         )
-        key = (event.business_id, event.event_name, event.event_id, event.id)
-        size = len(event.custom_data) + len(event.user_data) + len(record.payload or "")
-        if await self._writer.submit(TAKE, key, slots, version, event.source, size):
-            return face.Taken(won=True)
+        texts = [
+            len(event.custom_data) + len(event.user_data) + len(record.payload or "") for event, _, record, _ in takes
+        ]
+        size = sum(texts) + ROW_BYTES * (len(takes) - 1)
+        won = await self._writer.submit(TAKE, slots, version, takes[0][0].source, size)
+        return [
+            face.Taken(won=True) if each else await self._standing(take[0])
+            for each, take in zip(won, takes, strict=True)
+        ]
+
+    async def _standing(self, event: Event) -> face.Taken:
+        """Who stands in the place of an event that was not stored."""
         standing = await self.find(event.business_id, event.event_name, event.event_id)
         if standing is None:
             raise Unavailable("who stands in the place of this event cannot be read")
@@ -109,8 +124,7 @@ class SqlLedger:
     async def note(self, record: face.Record, version: int) -> None:
         """See face.Ledger.note."""
         slots = ((columns.record(record),),)
-        key = (record.business_id, record.id)
-        await self._writer.submit(NOTE, key, slots, version, record.source, len(record.payload or ""))
+        await self._writer.submit(NOTE, slots, version, record.source, len(record.payload or ""))
 
     async def correct(
         self,
@@ -137,17 +151,17 @@ class SqlLedger:
     async def land(self, landing: face.Landing, version: int) -> None:
         """See face.Ledger.land."""
         slots = ((columns.landing(landing),),)
-        await self._writer.submit(LAND, (landing.business_id, landing.ref), slots, version, "browser")
+        await self._writer.submit(LAND, slots, version, "browser")
 
     async def link(self, link: face.Link, version: int) -> None:
         """See face.Ledger.link."""
         slots = ((columns.link(link),),)
-        await self._writer.submit(LINK, (link.business_id, link.kind, link.id, link.ref), slots, version)
+        await self._writer.submit(LINK, slots, version)
 
     async def converse(self, conversations: Sequence[face.Conversation]) -> None:
         """See face.Ledger.converse."""
-        rows = sorted(map(columns.conversation, conversations), key=_MESSAGE)
-        await self._writer.submit(CONVERSE, _MESSAGE(rows[0]), (tuple(rows),), text_bytes=ROW_BYTES * (len(rows) - 1))
+        rows = tuple(map(columns.conversation, conversations))
+        await self._writer.submit(CONVERSE, (rows,), text_bytes=ROW_BYTES * (len(rows) - 1))
 
     async def conversations(self, business_id: str, kind: face.ConversationKind, id: str) -> list[face.Conversation]:
         """See face.Ledger.conversations."""

@@ -1,6 +1,7 @@
 """The Outbox over any engine: what the dispatcher asks. Settlements share the writer's commits."""
 
 import logging
+from operator import itemgetter
 
 import msgspec
 
@@ -19,6 +20,7 @@ CHUNK = 10_000
 
 SETTLE = Kind(
     ("settle",),
+    itemgetter(0, 1),
     lambda answers: {(row[0], row[1]) for row in answers["settle"]},
     lambda op, lost: [row[:2] in lost for row in op.slots[0]],
     limited=False,
@@ -62,7 +64,7 @@ class SqlOutbox:
             return []
         rows = tuple(columns.settlement(settlement) for settlement in settlements)
         try:
-            lost = await self._writer.submit(SETTLE, rows[0][:2], (rows,))
+            lost = await self._writer.submit(SETTLE, (rows,))
         except InvalidField as error:
             if len(settlements) == 1:
                 LOG.error("an outcome cannot be stored: %s", error, extra={"event": settlements[0].attempt.delivery_id})

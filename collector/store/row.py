@@ -283,6 +283,9 @@ class Settlement(Row, frozen=True, kw_only=True, gc=False):
     error: str | None = None
 
 
+Take = tuple[Event, Delivery, Record, tuple[Wait, ...]]  # what is stored at once
+
+
 class LaneDue(Row, frozen=True, kw_only=True, gc=False):
     """A lane that has claimable deliveries, and when its first is due."""
 

@@ -22,8 +22,10 @@ CHECKPOINT_BYTES = 8 * 1024 * 1024
 """The write-ahead log is copied into the database when it has grown by so much."""
 OLDEST = (3, 37, 0)
 """The first SQLite with STRICT tables (UPDATE … FROM, RETURNING and MATERIALIZED are older)."""
+FEW_ROWS = 32
+"""Rows that go into one call of a statement, however many they are: each call costs its thread a wait for Python's lock, or two."""
 MOST_ROWS = 128
-"""Rows in one call of a statement; more are cut into powers of two, so that few texts have to be prepared."""
+"""More rows are cut into powers of two, at most this, so that few texts have to be prepared."""
 
 _DATA_ERRORS = {
     sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE,
@@ -92,15 +94,16 @@ class _Statements:
             return connection.execute(self._get(name, 0)[0], params).fetchall()
         given, start = params["rows"], 0
         found: Rows = []
+        more: list[str] = []
         while start < len(given):
-            count = min(MOST_ROWS, 1 << (len(given) - start).bit_length() - 1)
+            left = len(given) - start
+            count = left if left <= FEW_ROWS else min(MOST_ROWS, 1 << left.bit_length() - 1)
             values = list(chain.from_iterable(given[start : start + count]))
             first, *more = self._get(name, count)
-            rows = connection.execute(first, values).fetchall()
-            for text in more:
-                rows = connection.execute(text).fetchall()
-            found += rows
+            found += connection.execute(first, values).fetchall()
             start += count
+        for text in more:
+            found += connection.execute(text).fetchall()
         return found
 
     def _get(self, name: str, rows: int) -> tuple[str, ...]:

@@ -37,24 +37,22 @@ ROW_BYTES = 1024
 class Kind(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What operations of one kind do: statements, each fed with the rows of its slot, and how an operation finds its own answer.
 
-    `digest` turns the rows that the statements returned into what `answer` looks up, once for all operations of a batch.
-    `limited` operations come from outside and may be refused when too much waits.
+    `order` sorts the rows of a batch: all processes take row locks in the same order. `digest` turns the rows that the statements returned
+    into what `answer` looks up, once for all operations of a batch. `limited` operations come from outside and may be refused when too
+    much waits.
     """
 
     steps: tuple[str, ...]
+    order: Callable[[Row], Any]
     digest: Callable[[Answers], Any]
     answer: Callable[["Op", Any], Any]
     limited: bool = True
 
 
 class Op(msgspec.Struct, eq=False, gc=False):
-    """One operation that waits for its commit. `slots` holds rows, one entry for each statement of its kind.
-
-    `key` orders the batch: all processes take row locks in the same order.
-    """
+    """One operation that waits for its commit. `slots` holds rows, one entry for each statement of its kind."""
 
     kind: Kind
-    key: tuple[Any, ...]
     slots: Slots
     done: asyncio.Future[Any]
     version: int | None = None
@@ -80,6 +78,7 @@ class Writer:
         self._patience = patience_seconds
         self._server: deque[Op] = deque()
         self._browser: deque[Op] = deque()
+        self._bulky: deque[Op] = deque()
         self._waiting = 0
         self._size = 0
         self._wake = asyncio.Event()
@@ -102,13 +101,14 @@ class Writer:
     async def submit(
         self,
         kind: Kind,
-        key: tuple[Any, ...],
         slots: Slots,
         version: int | None = None,
         source: str = "server",
         text_bytes: int = 0,
     ) -> Any:
         """Wait for the commit and return the operation's answer. `text_bytes` is about how long its long texts are.
+
+        Of the operations with many rows one goes into a commit: whoever comes with one row need not wait for more than that.
 
         Raises Unavailable when it cannot be stored now, StaleDirectory when `version` is over, InvalidField when the database
         refuses its data. A caller who goes away meanwhile changes nothing.
@@ -117,7 +117,6 @@ class Writer:
             raise Unavailable("the collector is stopping")
         op = Op(
             kind,
-            key,
             slots,
             asyncio.get_running_loop().create_future(),
             version,
@@ -126,6 +125,7 @@ class Writer:
         )
         queue = self._browser if source == "browser" else self._server
         if kind.limited:
+            queue = self._bulky if len(slots[0]) > 1 else queue
             self._admit(op, source)
         queue.append(op)
         self._wake.set()
@@ -185,8 +185,8 @@ class Writer:
         waiting = len(self._server) + len(self._browser)
         most = min(MAX_OPS, max(FAIR_SHARE, -(-waiting // self._idle)))
         batch: list[Op] = []
-        for queue in (self._server, self._browser):
-            while queue and len(batch) < most:
+        for queue, share in ((self._bulky, 1), (self._server, most), (self._browser, most)):
+            while queue and len(batch) < share:
                 op = queue.popleft()
                 self._discount(op)
                 batch.append(op)
@@ -240,10 +240,10 @@ def _steps(kinds: Sequence[Kind], batch: list[Op]) -> list[Step]:
     """The statements of all kinds in one fixed order, the rows of each sorted: no two processes can deadlock."""
     steps = []
     for kind in kinds:
-        ops = sorted((op for op in batch if op.kind is kind), key=lambda op: op.key)
+        ops = [op for op in batch if op.kind is kind]
         if ops:
             for slot, name in enumerate(kind.steps):
-                rows = [row for op in ops for row in op.slots[slot]]
+                rows = sorted((row for op in ops for row in op.slots[slot]), key=kind.order)
                 if rows:
                     steps.append(Step(name, {"rows": rows}))
     return steps

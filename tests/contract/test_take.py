@@ -75,6 +75,25 @@ async def test_a_repeat_hears_where_the_first_stands_now(store: Store) -> None:
     )
 
 
+async def test_of_events_that_come_together_each_hears_its_own_fate(store: Store) -> None:
+    """One is new, one stands already, and one comes twice: the first of the two wins."""
+    await take(store, "old")
+    events = [purchase(event_id=event_id) for event_id in ("new", "old", "twin", "twin")]
+    taken = await store.ledger.take_all([(event, delivery(event), record(event), ()) for event in events], 1)
+    assert [one.won for one in taken] == [True, False, True, False]
+    assert [one.standing and one.standing.event.event_id for one in taken] == [None, "old", None, "twin"]
+    assert taken[3].standing is not None
+    assert taken[3].standing.event.id == events[2].id
+    assert len(await store.ledger.records(SHOP, None, 10)) == 3
+
+
+async def test_of_events_that_come_together_none_is_stored_where_one_cannot_be(store: Store) -> None:
+    events = [purchase(), purchase(event_at=2**63)]
+    with pytest.raises(InvalidField, match="cannot be stored"):
+        await store.ledger.take_all([(event, delivery(event), record(event), ()) for event in events], 1)
+    assert await store.ledger.events(SHOP, None, None, None, None, 10) == []
+
+
 async def test_the_loser_of_a_key_leaves_nothing(store: Store) -> None:
     await take(store)
     loser = purchase(event_id="order-1")

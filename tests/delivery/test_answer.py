@@ -1,8 +1,7 @@
 """Answers lose their secrets at the door, and garbage in them is only garbage."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from collector.destinations.answer import KEPT_MAX, Answer, Wire, integer, read_lost, redact, retry_after_ms, words
 

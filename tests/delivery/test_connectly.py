@@ -11,8 +11,7 @@ from collector.destinations.connectly import Connectly
 from collector.destinations.outbound import Outbound
 from collector.event import Event
 from tests.delivery.test_golden import Account
-from tests.delivery.test_meta import event as meta_event
-from tests.delivery.test_meta import said
+from tests.delivery.test_meta import event as meta_event, said
 
 CLICK = Click("trk", "snd", "AfgClick", "ad")
 ACCOUNT = Account("5f1e6c1a-0000-4000-8000-0000000000c1", None, "a-key")

@@ -6,8 +6,7 @@ from functools import partial
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import assume, example, given
-from hypothesis import strategies as st
+from hypothesis import assume, example, given, strategies as st
 
 from collector.attribution import AGE_SECONDS_MAX, IDS, Attribution, Click, id_fault, read_landing, ref, sign, verify
 from collector.errors import BadToken

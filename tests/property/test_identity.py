@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 import phonenumbers
-from hypothesis import assume, example, given
-from hypothesis import strategies as st
+from hypothesis import assume, example, given, strategies as st
 
 from collector import fbc, phone
 from collector.errors import InvalidField

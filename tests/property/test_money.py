@@ -3,8 +3,7 @@
 import json
 from decimal import Decimal
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from msgspec import UNSET, UnsetType
 
 from collector.attribution import Click

@@ -5,8 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tests.sandbox.conftest import Sandbox
 from tests.sandbox.samples import BEARER, NOW, WABA, WEB_DATASET, WHATSAPP_DATASET, whatsapp

@@ -78,6 +78,24 @@ async def test_what_comes_while_a_commit_runs_shares_the_next(store: Store) -> N
     assert (writer.batches, writer.committed) == (2, 51)
 
 
+async def test_of_the_operations_with_many_events_one_goes_into_a_commit(store: Store) -> None:
+    """Whoever comes with one event waits for few of another's, however many those are."""
+    gate = Gate(store)
+    async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
+        ledger = SqlLedger(gate, writer)
+        tasks: list[asyncio.Task[object]] = [take(ledger, "first")]
+        await gate.reached.wait()
+        for call in ("a", "b"):
+            events = [purchase(event_id=f"{call}-{number}") for number in range(3)]
+            together = ledger.take_all([(event, delivery(event), record(event), ()) for event in events], 1)
+            tasks.append(asyncio.create_task(together))
+        tasks.append(take(ledger, "single"))
+        await asyncio.sleep(0)
+        gate.open.set()
+        await asyncio.gather(*tasks)
+    assert gate.batches == [["first"], ["a-0", "a-1", "a-2", "single"], ["b-0", "b-1", "b-2"]]
+
+
 async def test_free_writers_share_what_waits(store: Store) -> None:
     gate = Gate(store)
     gate.writers = 2

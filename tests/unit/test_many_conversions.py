@@ -3,17 +3,19 @@
 import asyncio
 import gc
 import json
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
 
 from collector.edge.api import Gate
-from collector.edge.conversions import IN_HAND, Conversions
+from collector.edge.conversions import IN_HAND, TOGETHER, Conversions
 from collector.errors import Unavailable
+from collector.event import Event
 from collector.intake import Intake
 from collector.match import Match, Matcher
 from collector.receipt import Candidate, Receipt
-from collector.store.face import BusinessRow, Delivery
+from collector.store.face import BusinessRow, Delivery, Record
 from tests.unit.samples import BUSINESS, NOW_MS, business
 
 pytestmark = pytest.mark.anyio
@@ -46,12 +48,14 @@ class Around:
     async def note(self, *_record: object) -> None:
         return None
 
-    async def take(self, candidate: Candidate, *_more: object) -> Receipt:
-        self.tried += 1
+    async def take_all(self, calls: Sequence[tuple[Candidate, Record]], _version: int) -> list[Receipt | None]:
+        self.tried += len(calls)
         await asyncio.sleep(0)
-        if len(self.taken) >= self.room:
+        if len(self.taken) + len(calls) > self.room:
             raise Unavailable("the line is full")
-        event = candidate.event
+        return [self._receipt(candidate.event) for candidate, _ in calls]
+
+    def _receipt(self, event: Event) -> Receipt:
         self.taken.append(event.event_id)
         delivery = Delivery(
             business_id=BUSINESS, id=event.id, destination="meta", lane="", state="pending", due_at=0, deadline_at=0
@@ -85,7 +89,7 @@ async def test_a_call_that_cannot_be_stored_is_one_503_ends_soon_and_fills_no_lo
     assert await post(around, json.dumps({"events": [ITEM] * 1000}).encode()) == 503
     gc.collect()
     assert lost == []
-    assert around.tried < 3 * IN_HAND
+    assert around.tried < 3 * IN_HAND * TOGETHER
 
 
 async def test_an_item_without_id_is_known_by_what_it_says_beside_whatever_else_the_call_holds() -> None:
