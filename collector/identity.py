@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from collector import fbc, phone, traits
+from collector import fbc, nameless, phone, traits
 from collector.attribution import id_fault
 from collector.errors import InvalidField
 
@@ -179,8 +179,7 @@ def _lookups(given: UserData, region: str | None, path: str) -> Iterator[tuple[L
         yield "mobile_number", mobile_key(_checked(text, lambda text: phone.canonical(text, region), field))
     for field in _LOOKUP_IDS:
         if (value := getattr(given, field)) is not UNSET:
-            known = _id(value, path, field)
-            yield field, customer_key(known) if field == "customer_id" else known
+            yield field, _id(value, path, field)
 
 
 def _hashes(
@@ -264,9 +263,11 @@ def _faultless(text: str, fault: Callable[[str], str | None], path: str, field: 
 
 def _id(value: str | int, path: str, field: str) -> str:
     text = value if isinstance(value, str) else _written(value, path, field)
-    if rule := id_fault(text):
-        raise InvalidField(f"{path}.{field}", rule)
-    return text
+    if field == "customer_id":  # it may be anything, and is hashed
+        if rule := id_fault(text):
+            raise InvalidField(f"{path}.{field}", rule)
+        return customer_key(text)
+    return nameless.id(text, f"{path}.{field}")
 
 
 def _written(value: int, path: str, field: str) -> str:

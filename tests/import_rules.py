@@ -12,7 +12,7 @@ ROOMS: tuple[frozenset[str], ...] = tuple(
     frozenset(row.split())
     for row in (
         "errors",
-        "attribution consent event policy options phone places traits fbc identity delivery",
+        "attribution consent event policy options nameless phone places traits fbc identity delivery",
         "sources",
         "settings vault log snippet_files",
         "store",

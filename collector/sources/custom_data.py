@@ -4,7 +4,9 @@ import re
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 
+from collector import nameless
 from collector.errors import InvalidField
 from collector.event import CONTENTS_MAX, Detail, Payload, plain_text, read_payload
 from collector.sources.body import decode
@@ -19,7 +21,6 @@ _NUMBERS: Final = ("predicted_ltv", "net_revenue")
 _CONTENT_TEXTS: Final = ("title", "description", "brand", "category")
 _CONTENT: Final = frozenset(("id", "quantity", "item_price"))
 _COMMON: Final = frozenset(Payload.__struct_fields__)
-_EMAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}\.\w", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 _payload: Final = msgspec.json.Decoder(Payload)
@@ -43,6 +44,7 @@ def read_custom_data(raw: bytes, event_name: str, field: str = "custom_data") ->
         if "id" not in item:
             raise InvalidField(f"{field}.contents[{index}].id", "is required")
     detail = read_payload(payload, event_name, field)
+    _name_nobody(payload, field)
     more = {name: value for name, value in given.items() if name not in _COMMON}
     described = any(item.keys() - _CONTENT for item in contents)
     if not more and not described:
@@ -55,6 +57,18 @@ def read_custom_data(raw: bytes, event_name: str, field: str = "custom_data") ->
             kept.update(_described(item, f"{field}.contents[{index}]"))
     data.update({_named(name, field): _value(name, value, field) for name, value in more.items()})
     return msgspec.structs.replace(detail, custom_data=msgspec.json.encode(data).decode())
+
+
+def _name_nobody(payload: Payload, field: str) -> None:
+    """Raises InvalidField where an id or a line item holds an e-mail address, or a time stands where nobody would look for it."""
+    if payload.order_id is not UNSET:
+        nameless.text(payload.order_id, f"{field}.order_id")
+    for index, value in enumerate(payload.content_ids or ()):
+        nameless.text(value, f"{field}.content_ids[{index}]")
+    for index, item in enumerate(payload.contents or ()):
+        nameless.text(item.id or "", f"{field}.contents[{index}].id")
+    if payload.event_time is not UNSET:
+        raise InvalidField(f"{field}.event_time", "belongs to the event itself, beside event_name")
 
 
 def _described(item: dict[str, Any], field: str) -> dict[str, str]:
@@ -107,11 +121,7 @@ def _number(value: object, field: str) -> int | float:
 def _text(value: object, field: str) -> str:
     if not isinstance(value, str):
         raise InvalidField(field, "must be a string")
-    if _EMAIL.search(value):
-        raise InvalidField(
-            field, "must not hold an e-mail address: who it was belongs into user_data, where it is hashed"
-        )
-    return plain_text(value, field, TEXT_BYTES_MAX)
+    return nameless.text(plain_text(value, field, TEXT_BYTES_MAX), field)
 
 
 def _category(value: object, field: str) -> str:

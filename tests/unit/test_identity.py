@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from collector import nameless
 from collector.errors import InvalidField
 from collector.fbc import SHAPE_RULE, TIME_RULE
 from collector.identity import (
@@ -108,6 +109,8 @@ def test_the_guides_name_of_an_instagram_account_leaves_under_the_name_that_meta
         ({"fbc": "IwAR0abc"}, "fbc", SHAPE_RULE),
         ({"fbp": "fb.1.1740000000.12345"}, "fbp", TIME_RULE),
         ({"customer_id": ""}, "customer_id", "must not be empty"),
+        ({"lead_id": "jane@shop.example"}, "lead_id", nameless.RULE),
+        ({"page_scoped_user_id": "jane@shop.example"}, "page_scoped_user_id", nameless.RULE),
         (
             {"ig_sid": NUMBER_MAX + 1},
             "ig_sid",

@@ -1,0 +1,25 @@
+"""Texts and ids that are stored and sent as they stand, and so must not say who it was. Pure."""
+
+import re
+from typing import Final
+
+from collector.attribution import id_fault
+from collector.errors import InvalidField
+
+# Looked for from its @, of which one sign on the left is enough to know it by: a long text without any must not take long.
+_EMAIL: Final = re.compile(r"(?:@(?<=[\w.+-]@)|%40(?<=[\w.+-]%40))[\w-]{1,63}\.\w")
+RULE: Final = "must not hold an e-mail address: who it was belongs into user_data, where it is hashed"
+
+
+def text(value: str, field: str) -> str:
+    """A text that holds no e-mail address. Raises InvalidField."""
+    if _EMAIL.search(value):
+        raise InvalidField(field, RULE)
+    return value
+
+
+def id(value: str, field: str) -> str:  # noqa: A001  # read as nameless.id
+    """An id of the caller's own that holds no e-mail address. Raises InvalidField."""
+    if fault := id_fault(value):
+        raise InvalidField(field, fault)
+    return text(value, field)
