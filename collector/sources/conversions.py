@@ -11,7 +11,8 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from collector.attribution import Click, id_fault
+from collector import nameless
+from collector.attribution import Click
 from collector.consent import CONSENTS, Consent
 from collector.errors import InvalidField
 from collector.event import MILLISECONDS_FROM, Channel, Detail
@@ -150,8 +151,7 @@ def read_item(raw: bytes, call: Call, policy: Policy, region: str | None) -> Con
         rule = "is required" if given.channel is UNSET else f"must be one of {', '.join(CHANNELS)}"
         raise InvalidField("channel", rule)
     name, source = _event_name(given.event_name, channel, policy)
-    if given.event_id is not UNSET and (fault := id_fault(given.event_id)):
-        raise InvalidField("event_id", fault)
+    event_id = None if given.event_id is UNSET else nameless.id(given.event_id, "event_id")
     user_data = UserData() if given.user_data is UNSET else given.user_data
     _fits(user_data, channel)
     identity = read_identity(user_data, region)
@@ -173,7 +173,7 @@ def read_item(raw: bytes, call: Call, policy: Policy, region: str | None) -> Con
     )
     item = Conversion(
         event_name=name,
-        event_id=None if given.event_id is UNSET else given.event_id,
+        event_id=event_id,
         event_time=given.event_time,
         channel=channel,
         detail=detail,
@@ -194,7 +194,7 @@ def _event_name(given: str | UnsetType, channel: Channel, policy: Policy) -> tup
         rule = "is required" if given is UNSET else f"must have 1 to {NAME_CHARS_MAX} printable characters"
         raise InvalidField("event_name", rule)
     if channel == "website":
-        return given, {}
+        return nameless.text(given, "event_name"), {}
     name = "LeadSubmitted" if given == "Lead" and policy.lead_submitted else given
     if name in policy.names:
         return name, {}
@@ -245,11 +245,9 @@ def _consent(given: str | UnsetType) -> Consent | None:
 
 def _wire(given: _Item) -> dict[str, Any]:
     """What goes to Meta as it stands, once checked."""
-    wire: dict[str, Any] = {}
+    wire = _processing(given)
     if given.opt_out is not UNSET:
         wire["opt_out"] = given.opt_out
-    if given.data_processing_options is not UNSET:
-        wire |= _processing(given.data_processing_options, given)
     if given.referrer_url is not UNSET:
         wire["referrer_url"] = _url(given.referrer_url, "referrer_url")
     if given.customer_segmentation is not UNSET:
@@ -261,14 +259,19 @@ def _wire(given: _Item) -> dict[str, Any]:
         if not 0 <= original.get("event_time", 0) < MILLISECONDS_FROM:
             raise InvalidField("original_event_data.event_time", "must be whole seconds since 1970")
         for key, value in original.items():
-            if isinstance(value, str) and (fault := id_fault(value)):
-                raise InvalidField(f"original_event_data.{key}", fault)
+            if isinstance(value, str):
+                nameless.id(value, f"original_event_data.{key}")
         wire["original_event_data"] = original
     return wire
 
 
-def _processing(chosen: list[str], given: _Item) -> dict[str, Any]:
+def _processing(given: _Item) -> dict[str, Any]:
     """Limited data use. Where neither country nor state is named, Meta shall find them by the address (0, 0)."""
+    chosen = given.data_processing_options
+    if chosen is UNSET:
+        if given.data_processing_options_country is given.data_processing_options_state is UNSET:
+            return {}
+        raise InvalidField("data_processing_options", 'is required beside its country or state: ["LDU"], or []')
     if chosen not in ([], ["LDU"]):
         raise InvalidField("data_processing_options", 'must be [] or ["LDU"]')
     if not chosen:

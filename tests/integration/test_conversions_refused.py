@@ -68,10 +68,18 @@ def whole(house: House, shop: Shop) -> Shop:
             {"event_name": "X", "channel": "website", "custom_data": {"contact": ["a", "jane@x.example"]}},
             "custom_data.contact[1]",
         ),
+        (purchase("website", "1", event_id="jane@x.example"), "event_id"),
+        ({"event_name": "jane@x.example", "channel": "website"}, "event_name"),
+        (
+            purchase("website", "1", original_event_data={"order_id": "jane@x.example"}),
+            "original_event_data.order_id",
+        ),
         (
             purchase("website", "1", custom_data={"currency": "USD", "value": 1, "event_time": 1_700_000_000}),
             "custom_data.event_time",
         ),
+        (purchase("website", "1", data_processing_options_country=1), "data_processing_options"),
+        (purchase("website", "1", data_processing_options_state=1000), "data_processing_options"),
         (purchase("whatsapp", "1", user_data={"mobile_number": "987 654 321"}), "user_data.mobile_number"),
         (purchase("website", "1", user_data={"em": EMAIL_HASH[:-1]}), "user_data.em"),
         ({"event_name": "Lead", "channel": "website", "user_data": {"country": "br"}}, "user_data"),
