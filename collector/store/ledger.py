@@ -38,7 +38,8 @@ _ROW = itemgetter(0, 1)
 _MESSAGE = itemgetter(0, 1, 2, 3)
 """The same of links and conversations."""
 
-TAKE = Kind(("take", "take_waits"), itemgetter(0, 2, 3, 1), _lost, _won)
+# By the unique key alone: of several with one key, the first to come is stored, whatever its row's id.
+TAKE = Kind(("take", "take_waits"), itemgetter(0, 2, 3), _lost, _won)
 NOTE = Kind(("note_records",), _ROW, _nothing, _nothing)
 REVISE = Kind(
     ("revise_deliveries", "revise_events", "revise_records", "revise_waits", "revise_new_waits", "revised"),

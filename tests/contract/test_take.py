@@ -76,9 +76,10 @@ async def test_a_repeat_hears_where_the_first_stands_now(store: Store) -> None:
 
 
 async def test_of_events_that_come_together_each_hears_its_own_fate(store: Store) -> None:
-    """One is new, one stands already, and one comes twice: the first of the two wins."""
+    """One is new, one stands already, and one comes twice: the first of the two wins, whichever row id sorts first."""
     await take(store, "old")
     events = [purchase(event_id=event_id) for event_id in ("new", "old", "twin", "twin")]
+    events[2:] = replace(events[2], id="f" * 32), replace(events[3], id="0" * 32)
     taken = await store.ledger.take_all([(event, delivery(event), record(event), ()) for event in events], 1)
     assert [one.won for one in taken] == [True, False, True, False]
     assert [one.standing and one.standing.event.event_id for one in taken] == [None, "old", None, "twin"]
