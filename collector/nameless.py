@@ -13,7 +13,9 @@ RULE: Final = "must not hold an e-mail address: who it was belongs into user_dat
 
 def text(value: str, field: str) -> str:
     """A text that holds no e-mail address. Raises InvalidField."""
-    if _EMAIL.search(value):
+    if ("@" in value or "%40" in value) and _EMAIL.search(
+        value
+    ):  # most hold neither, and are looked at a thousand times a second
         raise InvalidField(field, RULE)
     return value
 
