@@ -128,7 +128,8 @@ class Conversions:
         if business.destination == "connectly" and (
             item.channel != "whatsapp" or item.event_name not in ("Purchase", "ViewContent")
         ):
-            raise InvalidField("channel", "Connectly takes only Purchase and ViewContent of channel whatsapp")
+            field = "event_name" if item.channel == "whatsapp" else "channel"
+            raise InvalidField(field, "Connectly takes only Purchase and ViewContent of channel whatsapp")
         if business.destination == "connectly" and (limit := item.options.limit):
             raise InvalidField(limit, "cannot be told to Connectly, which would use the event without it")
         asset_id = self._intake.asset_id(business, item.channel)

@@ -153,3 +153,16 @@ def test_what_no_number_or_text_can_be_costs_the_other_items_nothing(whole: Shop
     bad, good = raw(whole, f'{{{who}, "event_id": "bad", {member}}}', f'{{{who}, "event_id": "good"}}')
     assert fault(bad)[0] == field
     assert (bad["event_id"], good["event_id"], good["state"]) == ("bad", "good", "pending")
+
+
+@pytest.mark.parametrize(
+    ("item", "field"),
+    [
+        (purchase("website", "1", user_data={"em": "a@b.example"}), "channel"),
+        (purchase("whatsapp", "1", event_name="AddToCart", user_data={"ctwa_clid": "c"}), "event_name"),
+    ],
+)
+def test_what_connectly_does_not_take_is_told_by_the_field_that_is_wrong(
+    house: House, item: dict[str, Any], field: str
+) -> None:
+    assert fault(post(house.shop(destination="connectly"), item).json()["results"][0])[0] == field
