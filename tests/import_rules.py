@@ -39,6 +39,7 @@ CONCRETE = (
 
 # A library with an effect is imported in these places only.
 CONFINED = {
+    "httpcore2": ("collector.destinations.outbound",),
     "httpx2": ("collector.destinations.outbound", "collector.sandbox"),
     "starlette": ("collector.edge", "collector.app", "collector.server", "collector.sandbox"),
     "sqlite3": ("collector.store.sqlite",),
@@ -46,7 +47,7 @@ CONFINED = {
     "asyncpg": ("collector.store.postgres",),
 }
 IMPURE_LIBRARIES = frozenset(
-    "aiosqlite anyio asyncio asyncpg click httpx2 os random secrets socket sqlite3 starlette subprocess threading time uvicorn".split()
+    "aiosqlite anyio asyncio asyncpg click httpcore2 httpx2 os random secrets socket sqlite3 starlette subprocess threading time uvicorn".split()
 )
 IMPURE_CALLS = frozenset(
     "datetime.now datetime.utcnow datetime.today date.today uuid.uuid1 uuid.uuid4 uuid4 uuid1 open print input".split()

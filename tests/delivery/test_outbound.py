@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from collector.destinations import outbound as outbound_module
 from collector.destinations.answer import Answer, Wire
 from collector.destinations.outbound import READ_MAX, Outbound, require_tls
 from tests.processes import free_port
@@ -201,6 +202,51 @@ async def test_after_a_hang_the_sockets_are_free_again() -> None:
         assert [answer.lost for answer in lost] == ["unknown", "unknown"]
         answers = await asyncio.gather(*(outbound.send(Wire(url, {}, b"{}")) for _ in range(2)))
         assert [answer.status for answer in answers] == [200, 200]
+
+
+async def test_requests_one_after_the_other_share_a_connection() -> None:
+    opened = 0
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        await reply(b"{}")(reader, writer)
+        while await reader.readuntil(b"\r\n\r\n{}"):
+            await reply(b"{}")(reader, writer)
+
+    async with server(script) as url, Outbound() as outbound:
+        answers = [await outbound.send(Wire(url, {}, b"{}")) for _ in range(5)]
+        assert [answer.status for answer in answers] == [200] * 5
+        assert opened == 1
+        answers = await asyncio.gather(*(outbound.send(Wire(url, {}, b"{}")) for _ in range(3)))
+        assert [answer.status for answer in answers] == [200] * 3
+        assert opened == 3
+
+
+async def test_a_connection_that_the_server_closed_meanwhile_costs_no_request() -> None:
+    async with server(reply(b"{}")) as url, Outbound() as outbound:
+        for _ in range(5):
+            assert (await outbound.send(Wire(url, {}, b"{}"))).status == 200
+            async with asyncio.timeout(5):
+                while not all(  # noqa: ASYNC110  # nobody signals that a server's end has come
+                    each.has_expired() for idle in outbound._idle.values() for each in idle
+                ):
+                    await asyncio.sleep(0)
+
+
+async def test_connections_that_nobody_needs_any_more_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound_module, "KEEPALIVE_SECONDS", 0.0)
+    left = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reply(b"{}")(reader, writer)
+        await reader.read()
+        left.set()
+
+    async with server(script) as url, Outbound() as outbound:
+        await outbound.send(Wire(url, {}, b"{}"))
+        async with asyncio.timeout(5):
+            await left.wait()
 
 
 @pytest.mark.parametrize(
