@@ -30,7 +30,7 @@ class Meta:
     """Sends to `{graph_url}/{version}/{dataset}/events`, up to 1000 events a request; one bad event makes Graph refuse them all."""
 
     batch_max = 1000
-    requests_max = 32
+    requests_max = 64
     takes_tests = True
 
     def __init__(self, outbound: Outbound, graph_url: str, version: str, partner_agent: str) -> None:

@@ -60,7 +60,7 @@ class Outbound:
     """
 
     def __init__(
-        self, sockets: int = 64, seconds: float = 10.0, connect_seconds: float = 3.0, authorities: str | None = None
+        self, sockets: int = 128, seconds: float = 10.0, connect_seconds: float = 3.0, authorities: str | None = None
     ) -> None:
         self.seconds = seconds
         # A request that runs out of its time has begun: waiting and connecting end before.

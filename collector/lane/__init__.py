@@ -27,10 +27,10 @@ IDLE_SECONDS: Final = 1.0
 
 PROBE_EVENTS: Final = 1
 
-MANY_EVENTS: Final = 6
-"""Events a request: at so many, a lane has fewer and larger requests on their way."""
+MANY_EVENTS: Final = 128
+"""So many on their way, and a lane has fewer and larger requests."""
 
-FEWER: Final = 4
+FEWER: Final = 8
 """So many times fewer."""
 
 
@@ -103,7 +103,7 @@ class Lane:
         if self._timer is not None or not claims:
             return
         loop = asyncio.get_running_loop()
-        if self._on_way * FEWER >= self._window_max and self._destination.batch_max > 1:
+        if self._crowded():
             self._timer = loop.call_later(self._kit.limits.linger_seconds, self.pump)
         else:  # all that is handed over in this turn of the loop still joins
             self._timer = loop.call_soon(self.pump)
@@ -133,10 +133,13 @@ class Lane:
             self._spawn(self._carry(batch, claims), len(claims))
 
     def _most(self) -> int:
-        """How many requests may be on their way. While they carry few events, nobody waits for another's answer; when they carry many, fewer
-        and larger ones cost less, and delay little."""
-        many = self._destination.batch_max > 1 and self._carried >= MANY_EVENTS * self._on_way > 0
-        return max(self._window // FEWER, self._window_first) if many else self._window
+        """How many requests may be on their way."""
+        return max(self._window // FEWER, self._window_first) if self._crowded() else self._window
+
+    def _crowded(self) -> bool:
+        """While few events are on their way, none waits for company or for another's answer; of many, fewer and larger requests cost less and
+        delay little."""
+        return self._destination.batch_max > 1 and self._carried >= MANY_EVENTS
 
     def _account(self) -> Account | None:
         """The channel, if it can be used; else it is held."""

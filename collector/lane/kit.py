@@ -50,7 +50,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     lane_events: int = 3000
     claimed_events: int = 2000
     events: int = 10_000
-    sockets: int = 64
+    sockets: int = 128
     lease_ms: int = 60_000
     linger_seconds: float = 0.002
     poll_seconds: float = 1.0

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from collector.destinations.meta import Meta
 from collector.destinations.outbound import Outbound
 from collector.dispatcher import Dispatcher
-from collector.lane import Limits
+from collector.lane import FEWER, MANY_EVENTS, Limits
 from tests.delivery.house import House
 
 
@@ -47,6 +48,25 @@ async def test_events_that_wait_travel_together(house: House, dispatcher: Dispat
     assert {verdict.state for verdict in verdicts if verdict} == {"delivered"}
     assert sorted(await house.sandbox.accepted()) == sorted(f"order-{number}" for number in range(1, 201))
     assert len(await house.sandbox.requests()) <= 10
+
+
+async def test_few_events_wait_for_nobodys_answer(house: House, dispatcher: Dispatcher) -> None:
+    await (await house.take()).wait(20)
+    await house.sandbox.faults({"kind": "hang"})
+    for _ in range(40):
+        await house.take()
+        await asyncio.sleep(0)
+    assert dispatcher.facts()["requests_on_way"] == 40
+
+
+async def test_while_many_events_are_on_their_way_few_requests_are(house: House, dispatcher: Dispatcher) -> None:
+    await (await house.take()).wait(20)
+    await house.sandbox.faults({"kind": "hang"})
+    await house.take_many(MANY_EVENTS)
+    for _ in range(40):
+        await house.take()
+        await asyncio.sleep(0)
+    assert dispatcher.facts()["requests_on_way"] <= Meta.requests_max // FEWER
 
 
 async def test_browser_and_server_events_never_share_a_request(house: House, dispatcher: Dispatcher) -> None:
