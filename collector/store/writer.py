@@ -79,6 +79,7 @@ class Writer:
         self._server: deque[Op] = deque()
         self._browser: deque[Op] = deque()
         self._bulky: deque[Op] = deque()
+        self._bulk: Op | None = None
         self._waiting = 0
         self._size = 0
         self._wake = asyncio.Event()
@@ -108,7 +109,7 @@ class Writer:
     ) -> Any:
         """Wait for the commit and return the operation's answer. `text_bytes` is about how long its long texts are.
 
-        Of the operations with many rows one goes into a commit: whoever comes with one row need not wait for more than that.
+        Of the operations with many rows one is committed at a time: whoever comes with one row need not wait for more than that.
 
         Raises Unavailable when it cannot be stored now, StaleDirectory when `version` is over, InvalidField when the database
         refuses its data. A caller who goes away meanwhile changes nothing.
@@ -176,6 +177,9 @@ class Writer:
                         _fail(op, Unavailable(f"the store failed: {type(error).__name__}"))
                     if not isinstance(error, Exception):
                         raise
+                if batch[0] is self._bulk:  # the next may go, with whichever writer is free
+                    self._bulk = None
+                    self._wake.set()
             elif self._closing:
                 return
             else:
@@ -185,8 +189,12 @@ class Writer:
         waiting = len(self._server) + len(self._browser)
         most = min(MAX_OPS, max(FAIR_SHARE, -(-waiting // self._idle)))
         batch: list[Op] = []
-        for queue, share in ((self._bulky, 1), (self._server, most), (self._browser, most)):
-            while queue and len(batch) < share:
+        if self._bulky and self._bulk is None:
+            self._bulk = self._bulky.popleft()
+            self._discount(self._bulk)
+            batch.append(self._bulk)
+        for queue in (self._server, self._browser):
+            while queue and len(batch) < most:
                 op = queue.popleft()
                 self._discount(op)
                 batch.append(op)

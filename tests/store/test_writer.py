@@ -78,7 +78,7 @@ async def test_what_comes_while_a_commit_runs_shares_the_next(store: Store) -> N
     assert (writer.batches, writer.committed) == (2, 51)
 
 
-async def test_of_the_operations_with_many_events_one_goes_into_a_commit(store: Store) -> None:
+async def test_of_the_operations_with_many_events_one_is_committed_at_a_time(store: Store) -> None:
     """Whoever comes with one event waits for few of another's, however many those are."""
     gate = Gate(store)
     async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
@@ -94,6 +94,26 @@ async def test_of_the_operations_with_many_events_one_goes_into_a_commit(store: 
         gate.open.set()
         await asyncio.gather(*tasks)
     assert gate.batches == [["first"], ["a-0", "a-1", "a-2", "single"], ["b-0", "b-1", "b-2"]]
+
+
+async def test_of_two_writers_one_has_the_operations_with_many_events(store: Store) -> None:
+    gate = Gate(store)
+    gate.writers = 2
+    async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
+        ledger = SqlLedger(gate, writer)
+        tasks: list[asyncio.Task[object]] = []
+        for call in ("a", "b"):
+            events = [purchase(event_id=f"{call}-{number}") for number in range(3)]
+            together = ledger.take_all([(event, delivery(event), record(event), ()) for event in events], 1)
+            tasks.append(asyncio.create_task(together))
+        await gate.reached.wait()
+        gate.reached.clear()
+        tasks.append(take(ledger, "single"))
+        await gate.reached.wait()
+        assert gate.batches == [["a-0", "a-1", "a-2"], ["single"]]
+        gate.open.set()
+        await asyncio.gather(*tasks)
+    assert gate.batches[2:] == [["b-0", "b-1", "b-2"]]
 
 
 async def test_free_writers_share_what_waits(store: Store) -> None:
