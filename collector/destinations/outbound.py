@@ -5,7 +5,7 @@ import ipaddress
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -85,7 +85,7 @@ class Outbound:
         """Close every connection that waits for its next request."""
         for idle in self._idle.values():
             while idle:
-                await idle.pop().aclose()
+                await _close(idle.pop())
 
     async def send(self, wire: Wire) -> Answer:
         """Send one request. Whatever goes wrong is an answer; only cancellation is raised."""
@@ -128,7 +128,7 @@ class Outbound:
             connection = idle.pop()
             if not connection.has_expired():
                 return connection
-            await connection.aclose()
+            await _close(connection)
         return None
 
     async def _give_back(self, connection: httpcore2.AsyncHTTPConnection, idle: _Idle) -> None:
@@ -136,9 +136,15 @@ class Outbound:
         if connection.is_connected() and connection.is_idle():
             idle.append(connection)
         else:
-            await connection.aclose()
+            await _close(connection)
         while idle and idle[0].has_expired():
-            await idle.popleft().aclose()
+            await _close(idle.popleft())
+
+
+async def _close(connection: httpcore2.AsyncHTTPConnection) -> None:
+    """Whatever its end is like, it changes no answer."""
+    with suppress(OSError, *_BROKEN):
+        await connection.aclose()
 
 
 @lru_cache(maxsize=256)
@@ -179,5 +185,6 @@ async def _read(response: httpcore2.Response) -> tuple[bytes, bool]:
     except _BROKEN:
         return bytes(body), True
     finally:
-        await response.aclose()
+        with suppress(OSError, *_BROKEN):  # the body has been read by then
+            await response.aclose()
     return bytes(body), False
