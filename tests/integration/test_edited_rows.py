@@ -35,6 +35,17 @@ def edit(house: House, event_row: str, column: str, value: str) -> None:
         assert other.execute(f"UPDATE events SET {column} = ? WHERE id = ?", (value, event_row)).rowcount == 1
 
 
+def waiting_and_edited(house: House, shop: Shop, letter: str, checkout_id: str) -> list[str]:
+    """Events that wait for their click, each edited in another way, and a last one that is not; gives their rows."""
+    rows = [
+        shop.post(shop.pointed(f"{letter}-{number}", checkout_id=checkout_id)).headers["X-Event-Id"]
+        for number in range(len(EDITS) + 1)
+    ]
+    for row, (column, value) in zip(rows, EDITS, strict=False):
+        edit(house, row, column, value)
+    return rows
+
+
 def state(shop: Shop, event_row: str) -> str:
     told: Any = shop.tale(event_row)["deliveries"][0]
     return f"{told['state']}({told['reason']})" if told["reason"] else str(told["state"])
@@ -42,12 +53,7 @@ def state(shop: Shop, event_row: str) -> str:
 
 def test_a_click_that_comes_late_frees_all_who_wait_for_it(house: House) -> None:
     shop = house.shop()
-    rows = [
-        shop.post(shop.pointed(f"L-{number}", checkout_id="ck-1")).headers["X-Event-Id"]
-        for number in range(len(EDITS) + 1)
-    ]
-    for row, (column, value) in zip(rows, EDITS, strict=False):
-        edit(house, row, column, value)
+    rows = waiting_and_edited(house, shop, "L", "ck-1")
     link = {"cnct_tracking_id": shop.click.cnct_tracking_id, "sendout_id": shop.click.sendout_id}
     whole = shop.order()["attribution"]
     assert shop.link("checkout_id", "ck-1", attribution=whole, **link).status_code == 200
@@ -60,12 +66,7 @@ def test_a_click_that_comes_late_frees_all_who_wait_for_it(house: House) -> None
 
 def test_a_repeat_and_a_replay_of_them_are_answered(house: House) -> None:
     shop = house.shop()
-    rows = [
-        shop.post(shop.pointed(f"R-{number}", checkout_id="ck-2")).headers["X-Event-Id"]
-        for number in range(len(EDITS) + 1)
-    ]
-    for row, (column, value) in zip(rows, EDITS, strict=False):
-        edit(house, row, column, value)
+    rows = waiting_and_edited(house, shop, "R", "ck-2")
     told = [shop.post(shop.order(f"R-{number}")).status_code for number in range(len(EDITS) + 1)]
     assert told == [400] * len(EDITS) + [200]
     done = house.command("replay", shop.business_id, *rows[:-1])
