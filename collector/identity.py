@@ -98,7 +98,7 @@ _TRAITS: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
 _IDS: Final = (
     "subscription_id fb_login_id lead_id anon_id madid ctwa_clid whatsapp_business_account_id page_id page_scoped_user_id ig_account_id ig_sid"
 ).split()
-_LOOKUP_IDS: Final[tuple[LookupKind, ...]] = ("whatsapp_user_id", "page_scoped_user_id", "ig_sid", "customer_id")
+_LOOKUP_IDS: Final[tuple[LookupKind, ...]] = ("whatsapp_user_id", "page_scoped_user_id", "ig_sid")
 
 _SUFFIX = re.compile("AQ|Ag|Aw|BA|BQ|Bg|[A-Za-z0-9_-]{8}", re.ASCII)
 """Meta's parameter builder says after a dot who hashed the value; it goes to Meta as it is."""
@@ -180,6 +180,10 @@ def _lookups(given: UserData, region: str | None, path: str) -> Iterator[tuple[L
     for field in _LOOKUP_IDS:
         if (value := getattr(given, field)) is not UNSET:
             yield field, _id(value, path, field)
+    if given.customer_id is not UNSET:  # it may be an e-mail address as well as anything: it is hashed
+        customer = given.customer_id
+        text = customer if isinstance(customer, str) else _written(customer, path, "customer_id")
+        yield "customer_id", customer_key(_faultless(text, id_fault, path, "customer_id"))
 
 
 def _hashes(
@@ -262,12 +266,7 @@ def _faultless(text: str, fault: Callable[[str], str | None], path: str, field: 
 
 
 def _id(value: str | int, path: str, field: str) -> str:
-    text = value if isinstance(value, str) else _written(value, path, field)
-    if field == "customer_id":  # it may be anything, and is hashed
-        if rule := id_fault(text):
-            raise InvalidField(f"{path}.{field}", rule)
-        return customer_key(text)
-    return nameless.id(text, f"{path}.{field}")
+    return nameless.id(value if isinstance(value, str) else _written(value, path, field), f"{path}.{field}")
 
 
 def _written(value: int, path: str, field: str) -> str:

@@ -41,7 +41,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     - `events`: all lanes together. What a lane holds is leased: so many events are of unknown fate after a crash, at most.
     - `sockets`: requests on their way, all lanes together.
     - `lease_ms`: how long a claim is ours; longer than any request may take.
-    - `linger_seconds`: how long a busy lane waits for company before the next request.
+    - `linger_seconds`: how long a lane with many events on their way waits for company before the next request.
     - `poll_seconds`: how often the store is asked for deliveries that others put there.
     - `chores_seconds`: how often leases of the dead are looked for, and deadlines that have passed.
     - `refused_clicks`: click ids that Meta did not know, remembered for a day.
