@@ -203,7 +203,7 @@ class Dispatcher:
             await self._chores()
         due = await self._kit.outbox.due()
         soon = min(soon, await self._holds.review())  # loads the directory: newer than what was just read
-        now = await self._kit.outbox.now_ms()
+        now = await self._kit.now_ms()
         ready: list[Lane] = []
         for each in sorted(due, key=_turn):
             lane = self._lane(each.lane)
@@ -258,7 +258,7 @@ class Dispatcher:
         if count := await self._kit.outbox.rewind(WAIT_MAX_MS, self._kit.limits.lease_ms):
             LOG.warning("the clock went back", extra={"count": count})
         await self._rescue()
-        while (count := await self._kit.outbox.expire(CHORE_ROWS)) > 0:
+        while (count := await self._kit.outbox.expire(self._kit.steady_ms(), CHORE_ROWS)) > 0:
             self._kit.counters.expired += count
             if count < CHORE_ROWS:
                 break
@@ -284,7 +284,7 @@ class Dispatcher:
         everything = self._alone and not self._serving
         count = CHORE_ROWS
         while count == CHORE_ROWS:
-            now = await self._kit.outbox.now_ms()
+            now = await self._kit.now_ms()
             count = await self._kit.outbox.rescue(
                 everything, "held" if hold else "retrying", "unknown" if hold else None, now, CHORE_ROWS
             )

@@ -102,7 +102,6 @@ class Intake:
         self._lanes = lanes
         self._verdicts = verdicts
         self._mint = mint
-        self._clock = clock
         self._outset = outset.Outset(directory, targets, clock)
 
     def channel_of(self, business: BusinessRow) -> Channel:
@@ -197,8 +196,7 @@ class Intake:
         if match.click is None:
             return False
         event = met(standing.event, match)
-        expired = self._clock() >= standing.delivery.deadline_at
-        delivery = self._next(Candidate(event=event, match=match, expired=expired), standing)
+        delivery = self._next(Candidate(event=event, match=match), standing)  # where it is too late, its lane says so
         if (delivery.state, delivery.reason) == (standing.delivery.state, standing.delivery.reason):
             return False
         if not await self._ledger.release(standing, event, delivery, None, _waits(delivery, match)):

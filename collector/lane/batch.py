@@ -98,7 +98,7 @@ class Batch:
             known = self._destination.check(event, self._account)
             if known is None and claim.delivery.attempts == 1:  # whoever tries again wants to hear it again
                 known = self._kit.clicks.recall(self._where, event.click.ctwa_clid, elapsed)
-            if claim.delivery.deadline_at <= now:
+            if claim.delivery.deadline_at <= self._kit.steady_ms():
                 late = Outcome(kind="rejected", scope="event", message="too old to be sent")
                 endings.append(Ending(claim, late, Decision("dead", "expired", now), "expired"))
             elif event.test and not (self._code and self._destination.takes_tests):
@@ -173,7 +173,8 @@ class Batch:
 
     def _ending(self, claim: Claim, outcome: Outcome, now: int, word: str) -> Ending:
         kit, delivery = self._kit, claim.delivery
-        decision = decide(outcome, delivery.attempts, now, delivery.deadline_at, kit.random(), kit.on_unknown)
+        deadline = now + delivery.deadline_at - kit.steady_ms()
+        decision = decide(outcome, delivery.attempts, now, deadline, kit.random(), kit.on_unknown)
         return Ending(claim, outcome, decision, word)
 
     async def _settle(self, endings: Sequence[Ending], asked: Asked) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from collector.delivery import OnUnknown
 from collector.destinations import Account, Destination
 from collector.lane.clicks import RefusedClicks
+from collector.lane.steady import SteadyClock
 from collector.store.face import BusinessRow, Outbox
 from collector.verdict import Verdicts
 
@@ -198,6 +199,7 @@ class Kit:
         self.sockets = Sockets(limits.sockets)
         self.counters = Counters()
         self.clicks = RefusedClicks(limits.refused_clicks)
+        self.steady = SteadyClock(clock(), self.elapsed_ms())
         self.patience = Patience()
         self.settling = Room(SETTLING_MAX)
         self.closing = False
@@ -208,6 +210,16 @@ class Kit:
     def elapsed_ms(self) -> int:
         """Milliseconds by a clock that nobody sets: for spans that begin and end in this process."""
         return int(self.monotonic() * 1000)
+
+    async def now_ms(self) -> int:
+        """The store's clock: what is due goes by it."""
+        now = await self.outbox.now_ms()
+        self.steady.look(now, self.elapsed_ms())
+        return now
+
+    def steady_ms(self) -> int:
+        """The time by which deadlines have passed: the earliest that may be true. (The process's own clock may just have gone back.)"""
+        return min(self.clock(), self.steady.now(self.elapsed_ms()))
 
     def occupy(self, slots: int) -> None:
         """Count slots taken (or, negative, given back); `empty` is set while there are none."""

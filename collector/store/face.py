@@ -213,8 +213,8 @@ class Outbox(Protocol):
         `unknown`, trigger `rescue` for the lost try is written and the row goes to `to` (retrying, or held(unknown))."""
         ...
 
-    async def expire(self, limit: int) -> int:
-        """Bury what is past its deadline and not sending: unmatched → dead(unmatched), everything else → dead(expired)."""
+    async def expire(self, now: int, limit: int) -> int:
+        """Bury what is past its deadline at `now` and not sending: unmatched → dead(unmatched), everything else → dead(expired)."""
         ...
 
     async def rewind(self, wait_ms: int, lease_ms: int) -> int:

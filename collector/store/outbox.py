@@ -92,9 +92,10 @@ class SqlOutbox:
         found = await self._writer.transact([Step("rescue", lost), Step("rescue_attempts", _keys)])
         return len(found[0])
 
-    async def expire(self, limit: int) -> int:
+    async def expire(self, now: int, limit: int) -> int:
         """See face.Outbox.expire."""
-        found = await self._writer.transact([Step("expire", {"limit": limit}), Step("expire_waits", _keys)])
+        late = Step("expire", {"now": now, "limit": limit})
+        found = await self._writer.transact([late, Step("expire_waits", _keys)])
         return len(found[0])
 
     async def rewind(self, wait_ms: int, lease_ms: int) -> int:

@@ -88,6 +88,39 @@ async def test_an_event_of_another_days_clock_is_not_buried(
     assert set((await arrived(house)).values()) == {1}
 
 
+async def old_ones(house: House) -> None:
+    """Events half a day from their deadline that cannot be sent just now, and one that is in nobody's hands."""
+    await house.sandbox.faults({"kind": "html500"})
+    await house.take_many(3, event_at=house.time.clock() - 13 * DAY * 500)
+    await house.live_through(3)
+    assert await house.states() == {"retrying": 3}
+    await house.take_many(2, leased=False, event_at=house.time.clock() - 13 * DAY * 500)
+
+
+async def test_a_clock_a_day_ahead_that_is_set_right_within_the_hour_buries_nothing(
+    house: House, dispatcher: Dispatcher
+) -> None:
+    await old_ones(house)
+    jump(house, DAY)
+    await house.live_through(3500, 20)
+    assert await house.states() == {"retrying": 5}
+    jump(house, -DAY)
+    await house.sandbox.faults()
+    await house.live_through(4000, 20)
+    assert await house.states() == {"delivered": 5}
+    assert set((await arrived(house)).values()) == {1}
+
+
+async def test_a_clock_that_shows_another_day_for_an_hour_is_believed(house: House, dispatcher: Dispatcher) -> None:
+    await old_ones(house)
+    jump(house, DAY)
+    await house.live_through(3700, 20)
+    assert await house.states() == {"dead(expired)": 5}
+    await house.take_many(2, leased=False, event_at=house.time.clock() - 8 * DAY * 1000)
+    await house.live_through(40, 20)
+    assert await house.states() == {"dead(expired)": 7}
+
+
 @pytest.mark.parametrize("jumps", [THERE, BACK, AGAIN, (-DAY, DAY)], ids=name)
 async def test_what_is_on_its_way_arrives_and_only_an_unknown_fate_is_sent_twice(
     house: House, outbound: Outbound, jumps: tuple[int, ...]

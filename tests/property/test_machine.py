@@ -174,7 +174,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def expire(self) -> None:
-        while self.run(self.outbox.expire(100)):
+        while self.run(self.outbox.expire(self.bench.now, 100)):
             pass
         for row in self.in_state("pending", "retrying", "held"):
             if row.deadline <= self.bench.now:

@@ -87,7 +87,7 @@ async def work(store: Store) -> None:
     await store.outbox.settle([settlement(claim)])
     await store.outbox.oldest_pending_at()
     await store.outbox.rescue(False, "retrying", None, 0, 10)
-    await store.outbox.expire(10)
+    await store.outbox.expire(0, 10)
     await store.outbox.rewind(3_600_000, 60_000)
     row = await stored(store, deadline_at=FAR)
     await store.ledger.find(SHOP, "Purchase", row.event.event_id)

@@ -144,11 +144,11 @@ WHERE true
 ON CONFLICT DO NOTHING;
 
 -- name: expire
--- Past its deadline and not sending.
+-- Past its deadline at :now and not sending.
 WITH late AS MATERIALIZED (
     SELECT d.business_id, d.id
     FROM deliveries AS d
-    WHERE d.state > 'delivered' AND d.state <> 'sending' AND d.deadline_at <= (SELECT now_ms())
+    WHERE d.state > 'delivered' AND d.state <> 'sending' AND d.deadline_at <= CAST(:now AS BIGINT)
     ORDER BY d.deadline_at
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
