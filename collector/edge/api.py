@@ -99,7 +99,7 @@ class ConversionEvents:
     async def _answer(self, asked: str, headers: Headers, receive: Receive) -> Reply:
         began = time.monotonic()
         body: bytes | None = None
-        respond_async = b"respond-async" in headers.get(b"prefer", b"")
+        respond_async = b"respond-async" in headers.get(b"prefer", b"").lower()  # RFC 7240: in any case
         for _ in range(ATTEMPTS):
             owner, version = await self._gate.owner(headers)
             now = self._gate.clock()

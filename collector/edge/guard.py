@@ -10,6 +10,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from starlette.types import Receive, Scope
 
+from collector.directory.origin import within
 from collector.errors import Forbidden, InvalidField, RateLimited, TooLarge, WrongType
 from collector.store.face import BusinessRow
 
@@ -59,9 +60,9 @@ def demand_json(headers: Headers) -> None:
     kind, _, parameters = declared.partition(b";")
     if kind.strip() != b"application/json":
         raise WrongType("Content-Type", "must be application/json")
-    charset = parameters.replace(b" ", b"").replace(b'"', b"")
-    if charset.startswith(b"charset=") and charset != b"charset=utf-8":
-        raise WrongType("Content-Type", "charset must be utf-8")
+    for parameter in parameters.replace(b" ", b"").replace(b'"', b"").split(b";"):
+        if parameter.startswith(b"charset=") and parameter != b"charset=utf-8":
+            raise WrongType("Content-Type", "charset must be utf-8")
 
 
 def check_origin(headers: Headers, business: BusinessRow) -> str:
@@ -88,10 +89,10 @@ def may_set_cookie(headers: Headers, origin: str, business: BusinessRow) -> bool
     domain = business.cookie_domain
     site = headers.get(b"sec-fetch-site")
     if site is None:  # older browsers do not say; then the host that was asked decides
-        near = asked == shop or within(asked, domain)
+        near = asked == shop or (domain is not None and within(asked, domain))
     else:
         near = site == b"same-origin" or (site == b"same-site" and domain is not None and not _beside(asked, domain))
-    return near and (business.cookie_domain is None or within(shop, business.cookie_domain))
+    return near and (domain is None or within(shop, domain))
 
 
 def _host(asked: str) -> str:
@@ -108,11 +109,6 @@ def _beside(host: str, domain: str) -> bool:
     A name that is nothing like the domain's is one that a proxy made up, and says nothing.
     """
     return not within(host, domain) and within(host, ".".join(domain.split(".")[-2:]))
-
-
-def within(host: str, domain: str | None) -> bool:
-    """Whether a host is the domain or below it."""
-    return domain is not None and (host == domain or host.endswith(f".{domain}"))
 
 
 class Rates:

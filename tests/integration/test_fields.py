@@ -14,9 +14,10 @@ def event_ids(shop: Shop) -> list[str]:
     return [event["event_id"] for event in shop.sent()]
 
 
-def test_respond_async_is_202_right_after_the_commit(shop: Shop) -> None:
+@pytest.mark.parametrize("preferred", ["respond-async", "wait=10, Respond-Async"])
+def test_respond_async_is_202_right_after_the_commit(shop: Shop, preferred: str) -> None:
     shop.fault("hang")
-    answer = shop.post(shop.order(), Prefer="respond-async")
+    answer = shop.post(shop.order(), Prefer=preferred)
     assert (answer.status_code, answer.json()) == (202, RECEIVED)
     assert told(answer) == {"X-Delivery-State": "pending"}
     assert shop.entries() == [Entry(None)]

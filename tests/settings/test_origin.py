@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.directory.origin import checked_domain, cookie_domain, normalise
+from collector.directory.origin import checked_domain, cookie_domain, normalise, within
 from collector.errors import InvalidField
 
 
@@ -118,3 +118,18 @@ def test_a_cookie_domain_that_browsers_would_refuse_is_refused(given: str) -> No
 def test_a_host_without_a_domain_of_its_own_takes_no_cookie_domain(origin: str) -> None:
     with pytest.raises(InvalidField):
         checked_domain(origin.partition("//")[2], origin)
+
+
+@pytest.mark.parametrize(
+    ("host", "domain", "expected"),
+    [
+        ("shop.example", "shop.example", True),
+        ("t.shop.example", "shop.example", True),
+        ("xshop.example", "shop.example", False),
+        ("example", "shop.example", False),
+        ("shop.example.", "shop.example", False),
+        ("", "shop.example", False),
+    ],
+)
+def test_a_host_is_within_a_domain_when_it_is_it_or_below(host: str, domain: str, expected: bool) -> None:
+    assert within(host, domain) is expected
