@@ -4,11 +4,11 @@ import re
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from collector import nameless
 from collector.errors import InvalidField
-from collector.event import CONTENTS_MAX, Detail, Payload, plain_text, read_payload
+from collector.event import CONTENTS_MAX, Content, Detail, Payload, plain_text, read_payload
 from collector.sources.body import decode
 
 TEXT_BYTES_MAX: Final = 2048
@@ -21,8 +21,21 @@ _NUMBERS: Final = ("predicted_ltv", "net_revenue")
 _CONTENT_TEXTS: Final = ("title", "description", "brand", "category")
 _CONTENT: Final = frozenset(("id", "quantity", "item_price"))
 _COMMON: Final = frozenset(Payload.__struct_fields__)
+
+
+class _UsualContent(Content, forbid_unknown_fields=True, gc=False):
+    pass
+
+
+class _Usual(Payload, forbid_unknown_fields=True, gc=False):
+    """Most callers write no more than these; then there is no more to look for."""
+
+    contents: list[_UsualContent] | UnsetType = UNSET  # type: ignore[assignment]  # a list of a subclass, which is only read
+
+
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
+_usual: Final = msgspec.json.Decoder(_Usual)
 _payload: Final = msgspec.json.Decoder(Payload)
 _object: Final = msgspec.json.Decoder(dict[str, Any])
 
@@ -35,20 +48,18 @@ def read_custom_data(raw: bytes, event_name: str, field: str = "custom_data") ->
     `field` is its name in errors. Raises InvalidField.
     """
     try:
+        return _read(_usual.decode(raw), event_name, field)
+    except msgspec.DecodeError:  # it says more than that, or is wrong
+        pass
+    try:
         payload = decode(raw, _payload)
         given = decode(raw, _object)
     except InvalidField as fault:
         raise InvalidField(field if fault.field == "body" else f"{field}.{fault.field}", fault.rule) from None
-    contents = given.get("contents") or []
-    for index, item in enumerate(contents[: CONTENTS_MAX + 1]):
-        if "id" not in item:
-            raise InvalidField(f"{field}.contents[{index}].id", "is required")
-    detail = read_payload(payload, event_name, field)
-    _name_nobody(payload, field)
+    detail = _read(payload, event_name, field)
     more = {name: value for name, value in given.items() if name not in _COMMON}
+    contents = given.get("contents") or []
     described = any(item.keys() - _CONTENT for item in contents)
-    if not more and not described:
-        return detail
     if len(more) > FIELDS_MAX:
         raise InvalidField(field, f"at most {FIELDS_MAX} fields beside the usual ones")
     data = _object.decode(detail.custom_data)
@@ -57,6 +68,15 @@ def read_custom_data(raw: bytes, event_name: str, field: str = "custom_data") ->
             kept.update(_described(item, f"{field}.contents[{index}]"))
     data.update({_named(name, field): _value(name, value, field) for name, value in more.items()})
     return msgspec.structs.replace(detail, custom_data=msgspec.json.encode(data).decode())
+
+
+def _read(payload: Payload, event_name: str, field: str) -> Detail:
+    for index, item in enumerate((payload.contents or [])[: CONTENTS_MAX + 1]):
+        if item.id is UNSET:
+            raise InvalidField(f"{field}.contents[{index}].id", "is required")
+    detail = read_payload(payload, event_name, field)
+    _name_nobody(payload, field)
+    return detail
 
 
 def _name_nobody(payload: Payload, field: str) -> None:
