@@ -9,13 +9,14 @@
  *   the same event again, so a lost answer costs a request and never a second event.
  * - Address parts are sent as they stand and decoded once, on the server.
  *
- * Each shopper pays for each byte: hence map where others write forEach, and an order of sections that packs well.
+ * Each shopper pays for each byte: hence map where others write forEach, and an order of lines that packs well; and for each
+ * part of the browser that is touched first: hence what costs most is asked last.
  */
 try { (() => {
   const stub = window.cnct || 0;
   if (stub.version) return; // the tag stands on the page twice
 
-  const { href } = location; // before a router takes the fragment away
+  const href = location.href; // before a router takes the fragment away
   const log = href.match('cnct_debug=1') && console.log;
   // Each way in from the page (call, event, timer, answer) goes through here.
   const guard = work => (...words) => { try { return work(...words); } catch (error) { log && log(error); } };
@@ -34,7 +35,8 @@ try { (() => {
 
   const waiting = []; // callbacks that wait for the ref
   const queue = [];   // calls that wait for the start
-  let seen;     // products viewed at `page`; undefined until we have started
+  const busy = {};    // outbox keys: 1 on its way or answered, 0 failed and to be tried again
+  let seen;     // products viewed at `page`, and under 0 whether the page said so itself; undefined until we have started
   let current;  // the product viewed last, wherever
   let landing;  // what the address brought, until it moves to the outbox: the first view may still join it
   let lastView;
@@ -43,7 +45,6 @@ try { (() => {
   let page;     // a path
   let url;
   let timer; // of looks
-  const busy = {}; // outbox keys: 1 on its way or answered, 0 failed and to be tried again
 
   // ---- product: what the page shows
 
@@ -82,7 +83,8 @@ try { (() => {
   const consent = () => navigator.globalPrivacyControl ? 'denied' : settings.consent;
   // Undecided visitors are waited for; a collector that hangs is not, see look.
   const tellRef = () => consent() != 'pending' && waiting.splice(0).map(tell => tell(hasContext() && (ref || cookie('_ref')) || null));
-  const hasContext = () => consent() != 'denied' && (ref || landing || cookie('_ref') || items()[0]);
+  // The cookie last: on a landing it is never read.
+  const hasContext = () => consent() != 'denied' && (ref || landing || items()[0] || cookie('_ref'));
   const cookie = guard(suffix => (document.cookie.match(`(^|; )${settings.cookie + suffix}=([^;]+)`) || 0)[2]);
   // A collector on another site cannot set cookies here, so we write down what it answers.
   const setCookies = (ref, token, seconds) => {
@@ -125,7 +127,7 @@ try { (() => {
     // A landing sorts before whatever happened in its own millisecond.
     const key = 'cnct_box:' + (body.at_ms - 1 || Date.now()) + ':' + Math.random();
     const text = JSON.stringify([`b/${settings.business}/${path}`, body]);
-    const index = consent() == 'pending' ? 1 : 0;
+    const index = +(consent() == 'pending');
     // A view that is too large must not cost the landing that it came with, nor a crowd of events a landing.
     if (!hasContext() || items()[19] && !body.at_ms || (items() + text)[16e3])
       return body.view ? add(path, body, delete body.view) : log && log('not sent', text);
@@ -134,14 +136,14 @@ try { (() => {
     } catch (error) {
       stores[index] = { [key]: text };
     }
-    flush();
   };
 
   const flush = () => {
-    if (consent() != 'pending') for (const [key, text] of items()) {
+    // What follows a landing needs the cookie that its answer brings.
+    if (consent() != 'pending' && !landing) for (const [key, text] of items()) {
       const [path, body] = JSON.parse(text);
       if (!busy[key]) post(key, path, body);
-      if (body.at_ms) return 1; // what follows a landing needs the cookie that its answer brings
+      if (body.at_ms) return 1;
     }
   };
 
@@ -161,8 +163,8 @@ try { (() => {
       setCookies(ref = 0, 0, 0);
     } else if (!seen) {
       seen = {};
-      // A router or a late loader may have stripped the address. The browser and the inline stub remember it.
-      [(performance.getEntries()[0] || 0).name, stores[1]['cnct_box:'], href].map(url => {
+      // A router or a late loader may have stripped the address. The browser (asked only where need be) and the inline stub remember it.
+      [IDS.test(href) || (performance.getEntries()[0] || 0).name, stores[1]['cnct_box:'], href].map(url => {
         if (IDS.test(url)) {
           const { search, hash } = new URL(url);
           landing = {
@@ -195,12 +197,12 @@ try { (() => {
     const key = JSON.stringify(data.content_ids || data);
     if (page != (page = location.pathname)) seen = {};
     // Right after a soft navigation the page still shows the old product: believe it from the third look on.
-    if (seen[key] || isAutomatic && (seen.explicit || key == current && round < 2)) return;
+    if (seen[key] || isAutomatic && (seen[0] || key == current && round < 2)) return;
     seen[current = key] = 1;
-    seen.explicit = !isAutomatic;
+    seen[0] = !isAutomatic;
     lastView = data;
     const viewed = event('ViewContent', data);
-    landing && !landing.view ? landing.view = viewed : add('events', viewed);
+    landing && !landing.view ? landing.view = viewed : flush(add('events', viewed));
   };
 
   // Comparing an address three times a second sees every kind of soft navigation and touches no function of the page.
@@ -239,7 +241,8 @@ try { (() => {
 
   for (const words of stub.q || []) take(...words);
   (window.cnct = (...words) => { take(...words); start({}); }).version = 1;
-  'DOMContentLoaded visibilitychange pagehide pageshow online'.split(' ').map(type => addEventListener(type, start, 1));
+  'pageshow pagehide online visibilitychange DOMContentLoaded'.split(' ').map(type => addEventListener(type, start, 1));
   log && log('cnct', JSON.stringify(settings), consent());
-  start({});
+  // At once, but with nobody on the stack: browsers note who asks for a cookie, and would read this whole file again for that.
+  (async () => start(await {}))();
 })(); } catch (error) { /* the page has replaced what every script needs, or the browser is older than all of it */ }

@@ -57,6 +57,41 @@ def test_whatever_the_page_has_broken_it_hears_nothing_of_it(
         page.context.clear_cookies()
 
 
+@pytest.mark.parametrize("name", ["fetch throws", "fetch is gone", "fetch gives nothing"])
+def test_where_the_page_has_broken_fetch_a_landing_is_still_one_post(
+    page: Page, shop: Shop, recorder: Recorder, watch: Watch, name: str
+) -> None:
+    shop.page("/broken", moka(), f"<script>{BROKEN[name]}</script>{shop.tag()}")
+    page.goto(shop.url(f"/broken?{CLICK}"))
+    recorder.wait_for("landing")
+    page.goto(shop.url("/settled"))  # leaving tries once more what has not been answered
+    page.clock.run_for(3000)
+    watch.settle()
+    assert [post.kind for post in recorder.posts] == ["landing"]
+
+
+def test_what_costs_a_page_most_is_asked_late_or_not_at_all(page: Page, shop: Shop, recorder: Recorder) -> None:
+    """A landing asks for neither cookies nor browsing entries; for cookies the script asks when its own first run is over."""
+    page.add_init_script(
+        "window.asked = [];"
+        "const {get} = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');"
+        "Object.defineProperty(document, 'cookie', {get() { asked.push(window.over || 'running'); return get.call(this); }});"
+        "const entries = performance.getEntries;"
+        "performance.getEntries = () => { asked.push('entries'); return entries.call(performance); };"
+        "const listen = window.addEventListener;"
+        "window.addEventListener = (...words) => { queueMicrotask(() => window.over = 'over'); listen(...words); };"
+    )
+    page.goto(shop.url(f"/moka?{CLICK}"))
+    recorder.wait_for("landing")
+    page.wait_for_function("!Object.keys(localStorage).length")
+    assert page.evaluate("asked") == []
+    page.context.clear_cookies()
+    shop.page("/deferred", moka(), shop.tag(loading="defer"))
+    page.goto(shop.url("/deferred"))
+    assert page.evaluate("asked[0]") == "entries"
+    assert set(page.evaluate("asked.slice(1)")) == {"over"}
+
+
 def test_nonsense_in_calls_is_swallowed(page: Page, watch: Watch, land: Callable[..., None]) -> None:
     land()
     page.evaluate(

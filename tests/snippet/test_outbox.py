@@ -101,6 +101,19 @@ def test_events_wait_for_the_landings_answer(page: Page, shop: Shop, recorder: R
     assert all(post.cookies.get("cnct") for post in recorder.posts[1:])
 
 
+def test_what_was_called_before_the_script_came_waits_for_the_landing_too(
+    page: Page, shop: Shop, recorder: Recorder
+) -> None:
+    stub = "<script>window.cnct=function(){(cnct.q=cnct.q||[]).push(arguments)}</script>"
+    calls = "<script>for (const id of ['1', '2']) cnct('view', {content_ids: [id]}); cnct('link', 'cart_token', 'c1')</script>"
+    shop.page("/queued", head=stub + calls + shop.tag())
+    page.goto(shop.url(f"/queued?{CLICK}"))
+    recorder.wait_for("links")
+    recorder.wait_for("events")
+    assert recorder.posts[0].kind == "landing"
+    assert all(post.cookies.get("cnct") for post in recorder.posts[1:])
+
+
 def test_a_collector_that_hangs_loses_nothing(page: Page, shop: Shop, recorder: Recorder) -> None:
     recorder.answers = ["hang"]
     page.goto(shop.url(f"/moka?{CLICK}"))
