@@ -25,11 +25,11 @@ from collector.sources.body import loosely
 from collector.sources.conversions import Call, Conversion, read_call, read_item
 from collector.store.face import BusinessRow, Record, StaleDirectory
 
-TOGETHER: Final = 16
-"""Items of one call that share a commit. Others' events share it too, so it must stay short."""
+TOGETHER: Final = 32
+"""Items of one call that share a commit. Others wait for it, so it must stay short."""
 IN_HAND: Final = 3
-"""So many such groups are read and not yet committed."""
-A_TURN: Final = 4
+"""So many such groups are read, one after the other, and not yet committed."""
+A_TURN: Final = 2
 """Items that are read before others have their turn."""
 
 Result = dict[str, object]
@@ -74,9 +74,10 @@ class Conversions:
         """The result of every item. Where one cannot be stored, the whole call is unavailable: sent again, it stores no event twice."""
         tasks: list[asyncio.Task[list[Result]]] = []
         in_hand: set[asyncio.Task[list[Result]]] = set()
+        reading = asyncio.Lock()
         for start in range(0, len(call.items), TOGETHER):
             some = call.items[start : start + TOGETHER]
-            tasks.append(asyncio.create_task(self._some(some, call, asked, headers, now)))
+            tasks.append(asyncio.create_task(self._some(some, call, asked, headers, now, reading)))
             in_hand.add(tasks[-1])
             if len(in_hand) == IN_HAND:
                 done, in_hand = await asyncio.wait(in_hand, return_when=asyncio.FIRST_COMPLETED)
@@ -89,16 +90,22 @@ class Conversions:
             raise faults[0]
         return [result for task in tasks for result in task.result()]
 
-    async def _some(self, items: Sequence[bytes], call: Call, asked: str, headers: Headers, now: int) -> list[Result]:
-        """The results of items that share a commit. One that is refused, or that the store cannot take with the others, goes its way alone."""
+    async def _some(
+        self, items: Sequence[bytes], call: Call, asked: str, headers: Headers, now: int, reading: asyncio.Lock
+    ) -> list[Result]:
+        """The results of items that share a commit. One that is refused, or that the store cannot take with the others, goes its way alone.
+
+        `reading` is for one of them at a time: others have their turn after a few items, not after a few of each group.
+        """
         owner, version = await self._gate.owner(headers)
         fresh: dict[int, tuple[Candidate, Record]] = {}
-        for index, raw in enumerate(items):
-            if index % A_TURN == 0:
-                await asyncio.sleep(0)
-            with suppress(Refusal):
-                candidate = await self._candidate(self._gate.business(owner, asked), raw, call, now)
-                fresh[index] = candidate, Record.of(candidate.event, self._mint(now))
+        async with reading:
+            for index, raw in enumerate(items):
+                if index % A_TURN == 0:
+                    await asyncio.sleep(0)
+                with suppress(Refusal):
+                    candidate = await self._candidate(self._gate.business(owner, asked), raw, call, now)
+                    fresh[index] = candidate, Record.of(candidate.event, self._mint(now))
         told: dict[int, Result] = {}
         with suppress(StaleDirectory, InvalidField):
             receipts = await self._intake.take_all(list(fresh.values()), version) if fresh else []

@@ -80,6 +80,7 @@ class Writer:
         self._browser: deque[Op] = deque()
         self._bulky: deque[Op] = deque()
         self._bulk: Op | None = None
+        self._yielded = False
         self._waiting = 0
         self._size = 0
         self._wake = asyncio.Event()
@@ -109,7 +110,8 @@ class Writer:
     ) -> Any:
         """Wait for the commit and return the operation's answer. `text_bytes` is about how long its long texts are.
 
-        Of the operations with many rows one is committed at a time: whoever comes with one row need not wait for more than that.
+        Of the operations with many rows one is committed at a time, and in every other commit only, as long as somebody with one row waits:
+        who comes with one row need not wait for more than that.
 
         Raises Unavailable when it cannot be stored now, StaleDirectory when `version` is over, InvalidField when the database
         refuses its data. A caller who goes away meanwhile changes nothing.
@@ -189,7 +191,9 @@ class Writer:
         waiting = len(self._server) + len(self._browser)
         most = min(MAX_OPS, max(FAIR_SHARE, -(-waiting // self._idle)))
         batch: list[Op] = []
-        if self._bulky and self._bulk is None:
+        # Every other commit is theirs alone who came with one row.
+        self._yielded = bool(waiting and self._bulky and not self._yielded)
+        if self._bulky and self._bulk is None and not self._yielded:
             self._bulk = self._bulky.popleft()
             self._discount(self._bulk)
             batch.append(self._bulk)

@@ -93,7 +93,32 @@ async def test_of_the_operations_with_many_events_one_is_committed_at_a_time(sto
         await asyncio.sleep(0)
         gate.open.set()
         await asyncio.gather(*tasks)
-    assert gate.batches == [["first"], ["a-0", "a-1", "a-2", "single"], ["b-0", "b-1", "b-2"]]
+    assert gate.batches == [["first"], ["single"], ["a-0", "a-1", "a-2"], ["b-0", "b-1", "b-2"]]
+
+
+async def test_many_events_and_single_ones_have_every_other_commit_each(store: Store) -> None:
+    """However many come with one event, who comes with many is not left waiting; both share the commits of the many."""
+    gate = Gate(store)
+    async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
+        ledger = SqlLedger(gate, writer)
+        tasks: list[asyncio.Task[object]] = [take(ledger, "first")]
+        await gate.reached.wait()
+        for call in ("a", "b"):
+            events = [purchase(event_id=f"{call}-{number}") for number in range(2)]
+            together = ledger.take_all([(event, delivery(event), record(event), ()) for event in events], 1)
+            tasks.append(asyncio.create_task(together))
+        for number in range(4):  # in each commit somebody else comes with one event
+            tasks.append(take(ledger, f"single-{number}"))
+            await asyncio.sleep(0)
+            gate.reached.clear()
+            gate.open.set()
+            await gate.reached.wait()
+            gate.open.clear()
+        gate.open.set()
+        await asyncio.gather(*tasks)
+    assert gate.batches == [
+        ["first"], ["single-0"], ["a-0", "a-1", "single-1"], ["single-2"], ["b-0", "b-1", "single-3"],
+    ]  # fmt: skip
 
 
 async def test_of_two_writers_one_has_the_operations_with_many_events(store: Store) -> None:
