@@ -55,6 +55,7 @@ async def test_a_new_token_releases_everything(house: House, dispatcher: Dispatc
     await revoke(house)
     await house.take_many(30)
     await house.until(lambda states: states == {"held(token)": 30})
+    await house.rest()
     await mend(house, "new-token")
     await house.channel(token="new-token")
     await house.live_through(2)
@@ -76,6 +77,7 @@ async def test_a_resumed_channel_that_is_still_refused_is_held_again_after_one_r
     await house.live_through(2)
     await house.rest()
     await house.until(lambda states: states == {"held(token)": 30})
+    await house.rest()
     assert len(await house.sandbox.requests()) == 1
 
 
@@ -85,6 +87,7 @@ async def test_the_probe_finds_a_mended_channel_by_itself_and_asks_ever_more_rar
     await revoke(house)
     await house.take_many(30)
     await house.until(lambda states: states == {"held(token)": 30})
+    await house.rest()
     await house.sandbox.forget()
     await house.live_through(3600, 20)
     probes = await house.sandbox.requests()
@@ -101,6 +104,7 @@ async def test_a_probe_that_finds_the_store_away_is_made_later(house: House, dis
     await revoke(house)
     await house.take()
     await house.until(lambda states: states == {"held(token)": 1})
+    await house.rest()
     await mend(house)
     await house.live_through(58, 2)
     house.outbox.troubles = [Unavailable("away")] * 4
@@ -114,6 +118,7 @@ async def test_a_refusal_of_one_event_proves_that_the_channel_runs_again(house: 
     await revoke(house)
     await house.take_many(30)
     await house.until(lambda states: states == {"held(token)": 30})
+    await house.rest()
     await house.sandbox.forget()
     await mend(house)
     await house.sandbox.put("state", {"settings": {"any_click": False}})
@@ -167,6 +172,7 @@ async def test_what_is_held_while_its_channel_is_held_stays_so(house: House, dis
     await revoke(house)
     await house.take_many(5)
     await house.until(lambda states: states == {"held(token)": 5})
+    await house.rest()
     await house.sandbox.forget()
     await house.live_through(50, 5)
     assert await house.states() == {"held(token)": 5}
@@ -195,6 +201,7 @@ async def test_one_businesss_token_is_not_the_others(house: House, dispatcher: D
     await house.take_many(20)
     tickets = await house.take_many(20, business_id=OTHER)
     await house.until(lambda states: states == {"held(token)": 20})
+    await house.rest()
     verdicts = await asyncio.gather(*(ticket.wait(20) for ticket in tickets))
     assert {verdict.state for verdict in verdicts if verdict} == {"delivered"}
     assert (await house.states(OTHER)) == {"delivered": 20}
@@ -218,6 +225,7 @@ async def test_events_of_a_channel_that_is_not_set_up_are_held_until_it_is(
     await house.business(OTHER)
     await house.take_many(3, business_id=OTHER, leased=False)
     await house.until(lambda states: states == {"held(channel)": 3}, OTHER)
+    await house.rest()
     assert await house.sandbox.requests() == []
     await house.channel(OTHER)
     await house.live_through(2)
@@ -229,6 +237,7 @@ async def test_a_channel_without_a_dataset_is_held_without_a_request(house: Hous
     await house.directory.refresh()
     await house.take_many(3)
     await house.until(lambda states: states == {"held(dataset)": 3})
+    await house.rest()
     assert await house.sandbox.requests() == []
 
 
@@ -238,6 +247,7 @@ async def test_a_token_that_cannot_be_opened_is_never_used(house: House, dispatc
     await house.directory.refresh()
     await house.take_many(3, leased=False)
     await house.until(lambda states: states == {"held(token)": 3})
+    await house.rest()
     assert await house.sandbox.requests() == []
 
 
