@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,7 +62,9 @@ def walk(page: Page, stage: Stage, step: str) -> str:
     page.clock.install()
     page.goto(stage.url("/spa/1", **campaign(click_id)))
     for script in ("0", *STEPS[step][0]):
-        page.evaluate(script)
+        # What is asked of a page that is going away fails.
+        with page.expect_navigation() if "reload" in script else nullcontext():
+            page.evaluate(script)
         page.clock.run_for(3000)
         settle(page)
     return click_id
