@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,12 @@ def take(ledger: SqlLedger, event_id: str, source: Source = "server", payload: s
     return asyncio.create_task(ledger.take(event, delivery(event), record(event, payload=payload), (), 1))
 
 
+def take_together(ledger: SqlLedger, call: str, count: int) -> "asyncio.Task[list[Taken]]":
+    """So many events of one call."""
+    events = [purchase(event_id=f"{call}-{number}") for number in range(count)]
+    return asyncio.create_task(ledger.take_all([(event, delivery(event), record(event), ()) for event in events], 1))
+
+
 async def test_what_comes_while_a_commit_runs_shares_the_next(store: Store) -> None:
     gate = Gate(store)
     async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
@@ -83,12 +90,9 @@ async def test_of_the_operations_with_many_events_one_is_committed_at_a_time(sto
     gate = Gate(store)
     async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
         ledger = SqlLedger(gate, writer)
-        tasks: list[asyncio.Task[object]] = [take(ledger, "first")]
+        tasks: list[asyncio.Task[Any]] = [take(ledger, "first")]
         await gate.reached.wait()
-        for call in ("a", "b"):
-            events = [purchase(event_id=f"{call}-{number}") for number in range(3)]
-            together = ledger.take_all([(event, delivery(event), record(event), ()) for event in events], 1)
-            tasks.append(asyncio.create_task(together))
+        tasks += [take_together(ledger, call, 3) for call in ("a", "b")]
         tasks.append(take(ledger, "single"))
         await asyncio.sleep(0)
         gate.open.set()
@@ -101,12 +105,9 @@ async def test_many_events_and_single_ones_have_every_other_commit_each(store: S
     gate = Gate(store)
     async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
         ledger = SqlLedger(gate, writer)
-        tasks: list[asyncio.Task[object]] = [take(ledger, "first")]
+        tasks: list[asyncio.Task[Any]] = [take(ledger, "first")]
         await gate.reached.wait()
-        for call in ("a", "b"):
-            events = [purchase(event_id=f"{call}-{number}") for number in range(2)]
-            together = ledger.take_all([(event, delivery(event), record(event), ()) for event in events], 1)
-            tasks.append(asyncio.create_task(together))
+        tasks += [take_together(ledger, call, 2) for call in ("a", "b")]
         for number in range(4):  # in each commit somebody else comes with one event
             tasks.append(take(ledger, f"single-{number}"))
             await asyncio.sleep(0)
@@ -126,11 +127,7 @@ async def test_of_two_writers_one_has_the_operations_with_many_events(store: Sto
     gate.writers = 2
     async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
         ledger = SqlLedger(gate, writer)
-        tasks: list[asyncio.Task[object]] = []
-        for call in ("a", "b"):
-            events = [purchase(event_id=f"{call}-{number}") for number in range(3)]
-            together = ledger.take_all([(event, delivery(event), record(event), ()) for event in events], 1)
-            tasks.append(asyncio.create_task(together))
+        tasks: list[asyncio.Task[Any]] = [take_together(ledger, call, 3) for call in ("a", "b")]
         await gate.reached.wait()
         gate.reached.clear()
         tasks.append(take(ledger, "single"))
