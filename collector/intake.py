@@ -120,6 +120,10 @@ class Intake:
             raise NotFound(f"this business has no {wanted} configured", "channel_lookup")
         return opened.asset_id
 
+    async def lull(self, seconds: float) -> float:
+        """Give way to those whose single events are being committed, for so long at most; gives how long that was."""
+        return await self._ledger.lull(seconds)
+
     async def note(self, record: Record, version: int) -> None:
         """Leave the record of a call that stores no event. Raises StaleDirectory, Unavailable."""
         await self._ledger.note(record, version)

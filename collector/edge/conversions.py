@@ -25,12 +25,14 @@ from collector.sources.body import loosely
 from collector.sources.conversions import Call, Conversion, read_call, read_item
 from collector.store.face import BusinessRow, Record, StaleDirectory
 
-TOGETHER: Final = 32
+TOGETHER: Final = 24
 """Items of one call that share a commit. Others wait for it, so it must stay short."""
 IN_HAND: Final = 3
 """So many such groups are read, one after the other, and not yet committed."""
-A_TURN: Final = 2
+A_TURN: Final = 4
 """Items that are read before others have their turn."""
+GIVE_WAY_SECONDS: Final = 0.01
+"""So long a group stands aside, all in all, for commits of others: each step of one would wait for a turn of ours."""
 
 Result = dict[str, object]
 
@@ -99,10 +101,12 @@ class Conversions:
         """
         owner, version = await self._gate.owner(headers)
         fresh: dict[int, tuple[Candidate, Record]] = {}
+        patience = GIVE_WAY_SECONDS
         async with reading:
             for index, raw in enumerate(items):
                 if index % A_TURN == 0:
                     await asyncio.sleep(0)
+                    patience -= await self._intake.lull(patience)
                 with suppress(Refusal):
                     candidate = await self._candidate(self._gate.business(owner, asked), raw, call, now)
                     fresh[index] = candidate, Record.of(candidate.event, self._mint(now))

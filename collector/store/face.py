@@ -87,6 +87,10 @@ class Ledger(Protocol):
         """`take` for some events of one call, in one commit. Raises InvalidField, and stores none, where one cannot be stored."""
         ...
 
+    async def lull(self, seconds: float) -> float:
+        """Wait while a commit of single events is under way, at most so long; gives how long that was."""
+        ...
+
     async def note(self, record: Record, version: int) -> None:
         """Store one record of a call that stored no event, or of a repeat."""
         ...

@@ -122,6 +122,10 @@ class SqlLedger:
             return face.Taken(won=True)
         return face.Taken(won=False, standing=standing)
 
+    async def lull(self, seconds: float) -> float:
+        """See face.Ledger.lull."""
+        return await self._writer.lull(seconds)
+
     async def note(self, record: face.Record, version: int) -> None:
         """See face.Ledger.note."""
         slots = ((columns.record(record),),)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import msgspec
@@ -26,12 +27,11 @@ PATIENCE_SECONDS = 2.0
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.25
 
-Answers: TypeAlias = Mapping[str, Rows]
-Slots: TypeAlias = tuple[tuple[Row, ...], ...]
-
-
 ROW_BYTES = 1024
 """What an operation is counted as, besides its long texts."""
+
+Answers: TypeAlias = Mapping[str, Rows]
+Slots: TypeAlias = tuple[tuple[Row, ...], ...]
 
 
 class Kind(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -81,6 +81,8 @@ class Writer:
         self._bulky: deque[Op] = deque()
         self._bulk: Op | None = None
         self._yielded = False
+        self._short = 0
+        self._calm = asyncio.Event()
         self._waiting = 0
         self._size = 0
         self._wake = asyncio.Event()
@@ -118,21 +120,29 @@ class Writer:
         """
         if self._closing:
             raise Unavailable("the collector is stopping")
-        op = Op(
-            kind,
-            slots,
-            asyncio.get_running_loop().create_future(),
-            version,
-            self._monotonic(),
-            ROW_BYTES + text_bytes,
-        )
+        done = asyncio.get_running_loop().create_future()
+        op = Op(kind, slots, done, version, self._monotonic(), ROW_BYTES + text_bytes)
         queue = self._browser if source == "browser" else self._server
         if kind.limited:
             queue = self._bulky if len(slots[0]) > 1 else queue
             self._admit(op, source)
         queue.append(op)
         self._wake.set()
-        return await op.done
+        return await done
+
+    async def lull(self, seconds: float) -> float:
+        """Wait while a commit of single rows is under way, at most so long; gives how long that was.
+
+        For who has much else to do: a short commit takes three times as long when each of its steps waits for that.
+        """
+        if not self._short or seconds <= 0:
+            return 0.0
+        since = self._monotonic()
+        self._calm.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._calm.wait()
+        return self._monotonic() - since
 
     async def transact(self, steps: Sequence[Step], exclusive: bool = False) -> list[Rows]:
         """A commit of its own, for what depends on the answers of earlier steps; retried like the batches."""
@@ -171,6 +181,8 @@ class Writer:
             batch = self._gather()
             self._idle -= 1
             if batch:
+                short = batch[0] is not self._bulk and any(op.kind.limited for op in batch)
+                self._short += short
                 try:
                     await self._commit(batch)
                 except BaseException as error:
@@ -179,6 +191,9 @@ class Writer:
                         _fail(op, Unavailable(f"the store failed: {type(error).__name__}"))
                     if not isinstance(error, Exception):
                         raise
+                self._short -= short
+                if not self._short:
+                    self._calm.set()
                 if batch[0] is self._bulk:  # the next may go, with whichever writer is free
                     self._bulk = None
                     self._wake.set()

@@ -138,6 +138,28 @@ async def test_of_two_writers_one_has_the_operations_with_many_events(store: Sto
     assert gate.batches[2:] == [["b-0", "b-1", "b-2"]]
 
 
+async def test_who_has_much_to_do_can_wait_for_commits_of_single_events(store: Store) -> None:
+    gate = Gate(store)
+    async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
+        ledger = SqlLedger(gate, writer)
+        assert await ledger.lull(10) == 0.0
+        single = take(ledger, "single")
+        await gate.reached.wait()
+        assert await ledger.lull(-0.001) == 0.0  # patience is over
+        assert 0.01 <= await ledger.lull(0.01) < 5  # no longer than asked
+        aside = asyncio.create_task(ledger.lull(10))
+        await asyncio.sleep(0)
+        gate.reached.clear()
+        many = take_together(ledger, "a", 2)
+        gate.open.set()
+        assert await aside > 0.0
+        gate.open.clear()
+        await gate.reached.wait()
+        assert await ledger.lull(10) == 0.0  # nobody stands aside for many
+        gate.open.set()
+        await asyncio.gather(single, many)
+
+
 async def test_free_writers_share_what_waits(store: Store) -> None:
     gate = Gate(store)
     gate.writers = 2

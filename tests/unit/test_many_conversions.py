@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from collector.edge.api import Gate
-from collector.edge.conversions import IN_HAND, TOGETHER, Conversions
+from collector.edge.conversions import GIVE_WAY_SECONDS, IN_HAND, TOGETHER, Conversions
 from collector.errors import Unavailable
 from collector.event import Event
 from collector.intake import Intake
@@ -32,6 +32,7 @@ class Around:
         self.room = room
         self.taken: list[str] = []
         self.tried = 0
+        self.stood_aside = 0.0
 
     async def authenticate(self, _plaintext: str, _now: int) -> str:
         return BUSINESS
@@ -44,6 +45,11 @@ class Around:
 
     async def conversion(self, *_of: object) -> Match:
         return Match(None)
+
+    async def lull(self, seconds: float) -> float:
+        """Others are never done."""
+        self.stood_aside += max(seconds, 0.0)
+        return seconds
 
     async def note(self, *_record: object) -> None:
         return None
@@ -90,6 +96,12 @@ async def test_a_call_that_cannot_be_stored_is_one_503_ends_soon_and_fills_no_lo
     gc.collect()
     assert lost == []
     assert around.tried < 3 * IN_HAND * TOGETHER
+
+
+async def test_a_group_stands_aside_for_others_so_long_and_no_longer() -> None:
+    around = Around(room=1000)
+    assert await post(around, json.dumps({"events": [ITEM] * (2 * TOGETHER)}).encode()) == 200
+    assert around.stood_aside == 2 * GIVE_WAY_SECONDS
 
 
 async def test_an_item_without_id_is_known_by_what_it_says_beside_whatever_else_the_call_holds() -> None:
