@@ -54,6 +54,13 @@ def canonical(raw: str, region: str | None) -> str:
     raise ValueError(NUMBER_RULE)
 
 
+def is_region(region: str) -> bool:
+    """Whether numbers can be read as those of this country: ISO 3166, two letters in capitals."""
+    import phonenumbers
+
+    return region in phonenumbers.SUPPORTED_REGIONS
+
+
 def match_key(digits: str) -> str:
     """The form in which a number is looked up, from international digits: one for all that WhatsApp may call the same phone.
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from collector import phone
 from collector.directory import digest, origin
 from collector.errors import CollectorError, InvalidField, NotFound
 from collector.policy import MESSAGING_NAMES, Policy
@@ -168,7 +169,7 @@ def checked(row: face.BusinessRow) -> face.BusinessRow:
         raise InvalidField(
             "purchases", "website needs the destination meta: Connectly tells them as business_messaging"
         )
-    if row.region is not None and not re.fullmatch(r"[A-Za-z]{2}", row.region):
+    if row.region is not None and not phone.is_region(row.region.upper()):
         raise InvalidField("region", "must be an ISO 3166 country of two letters, such as BR")
     if row.timezone != "UTC":  # known even where the machine has no time zone data
         try:

@@ -21,7 +21,7 @@ from collector.event import Event, beyond, digest, read_event_time
 from collector.intake import Intake
 from collector.match import Match, Matcher, visited
 from collector.receipt import Candidate, Receipt
-from collector.sources.body import loosely
+from collector.sources.body import decode, loosely
 from collector.sources.conversions import Call, Conversion, read_call, read_item
 from collector.store.face import BusinessRow, Record, StaleDirectory
 
@@ -225,10 +225,11 @@ class Conversions:
 
 
 def _own_id(raw: bytes) -> str:
-    """The event id of an item that brings none, but a time: of what it says, however it is spelt."""
-    return hashlib.sha256(msgspec.json.encode(msgspec.json.decode(raw), order="sorted")).hexdigest()[:32]
+    """The event id of an item that brings none, but a time: of what it says, however it is spelt. Raises InvalidField."""
+    return hashlib.sha256(msgspec.json.encode(decode(raw, _anything), order="sorted")).hexdigest()[:32]
 
 
+_anything = msgspec.json.Decoder()
 _identified = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 

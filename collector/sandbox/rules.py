@@ -114,7 +114,7 @@ def _check_shape(event: Any) -> dict[str, Any]:
 
 
 def _check_time(event: Event, state: State, now: float) -> None:
-    age = now - event["event_time"]
+    age = int(now) - event["event_time"]  # of any size: as floats they could not be compared
     if age > (62 if event["action_source"] == "physical_store" else 7) * DAY_SECONDS:
         raise Refused(invalid(2804003, "event_time"))
     if -age > state.settings.future_seconds:

@@ -28,7 +28,8 @@ def cleaned(url: str) -> str | None:
         return None
     if parts.scheme not in ("http", "https") or not host:
         return None
-    kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not _tells(*pair)]
+    written = parts.query.replace("&amp;", "&")  # as landings are read
+    kept = [pair for pair in parse_qsl(written, keep_blank_values=True) if not _tells(*pair)]
     query = f"?{urlencode(kept)}" if kept else ""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path(parts.path)}{query}"
 

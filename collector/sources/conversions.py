@@ -199,7 +199,7 @@ def _event_name(given: str | UnsetType, channel: Channel, policy: Policy) -> tup
     if name in policy.names:
         return name, {}
     if policy.other_names == "system_generated":
-        return name, {"action_source": "system_generated"}
+        return nameless.text(name, "event_name"), {"action_source": "system_generated"}
     raise InvalidField("event_name", f"from a conversation Meta takes only {', '.join(policy.names)}")
 
 

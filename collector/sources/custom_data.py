@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 import msgspec
+from iso4217 import Currency
 from msgspec import UNSET, UnsetType
 
 from collector import nameless
@@ -15,6 +16,8 @@ TEXT_BYTES_MAX: Final = 2048
 FIELDS_MAX: Final = 50
 NUMBER_MAX: Final = 10**15
 DELIVERY_CATEGORIES: Final = ("in_store", "curbside", "home_delivery")
+NO_MONEY: Final = frozenset(currency.code for currency in Currency if currency.exponent is None) | {"MRU"}
+"""In ISO 4217, but nobody pays in them (gold, a code for tests), or seen to be refused by Meta (100/2804011)."""
 
 _TEXTS: Final = ("content_name", "content_category", "search_string", "status", "item_number")
 _NUMBERS: Final = ("predicted_ltv", "net_revenue")
@@ -75,6 +78,8 @@ def _read(payload: Payload, event_name: str, field: str) -> Detail:
         if item.id is UNSET:
             raise InvalidField(f"{field}.contents[{index}].id", "is required")
     detail = read_payload(payload, event_name, field)
+    if detail.currency in NO_MONEY:
+        raise InvalidField(f"{field}.currency", "is not a currency that Meta takes")
     _name_nobody(payload, field)
     return detail
 

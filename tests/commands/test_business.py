@@ -120,6 +120,7 @@ def test_shops_on_one_platform_do_not_share_a_cookie(tell: Tell) -> None:
         (["A", "--origin", ORIGIN, "--timezone", "Mars/Olympus"], "time zone"),
         (["A", "--origin", ORIGIN, "--timezone", "../../etc/passwd"], "time zone"),
         (["A", "--origin", ORIGIN, "--timezone", "America"], "time zone"),
+        (["A", "--origin", ORIGIN, "--region", "UK"], "country"),
         (["A", "--origin", ORIGIN, "--timezone", ""], "time zone"),
         (["A", "--origin", ORIGIN, "--region", "BRA"], "region"),
         (["A", "--origin", ORIGIN, "--destination", "google"], "destination"),

@@ -191,6 +191,13 @@ def test_names_that_conversations_refuse_go_as_the_business_chose(
     assert ("messaging_channel" in sent) == (source == "business_messaging")
 
 
+def test_no_address_goes_out_as_the_name_of_an_event(house: House) -> None:
+    shop = house.shop(policy=Policy(other_names="system_generated"))
+    who = {"ctwa_clid": shop.click.ctwa_clid}
+    told = fault(result(shop, event_name="jane@shop.example", channel="whatsapp", user_data=who))
+    assert told[0] == "event_name"
+
+
 def test_an_account_that_takes_fewer_names_is_told_so_before_meta_refuses(house: House) -> None:
     shop = house.shop(policy=Policy(messaging_names=("Purchase", "LeadSubmitted")))
     item = {"event_name": "ViewContent", "channel": "whatsapp", "user_data": {"ctwa_clid": shop.click.ctwa_clid}}

@@ -54,6 +54,8 @@ def whole(house: House, shop: Shop) -> Shop:
         (purchase("whatsapp", "1", custom_data={"value": 1}), "custom_data.currency"),
         (purchase("whatsapp", "1", custom_data={"currency": "USD"}), "custom_data.value"),
         (purchase("whatsapp", "1", custom_data={"currency": "XBT", "value": 1}), "custom_data.currency"),
+        (purchase("whatsapp", "1", custom_data={"currency": "MRU", "value": 1}), "custom_data.currency"),
+        (purchase("website", "1", custom_data={"currency": "xau", "value": 1}), "custom_data.currency"),
         (
             purchase("whatsapp", "1", custom_data={"currency": "USD", "value": 1, "contents": [{}]}),
             "custom_data.contents[0].id",

@@ -229,6 +229,10 @@ def test_money_and_contents_are_checked(strict_sandbox: Sandbox, name: str, cust
     assert refusal(strict_sandbox, website(event_name=name, custom_data=custom), WEB_DATASET) == (400, 100, subcode)
 
 
+def test_a_time_too_large_for_a_float_is_a_refusal(strict_sandbox: Sandbox) -> None:
+    assert refusal(strict_sandbox, website(event_time=10**400), WEB_DATASET)[:2] == (400, 100)
+
+
 def test_one_bad_event_refuses_the_whole_request(strict_sandbox: Sandbox) -> None:
     before = strict_sandbox.summary()["events"]
     good = [whatsapp(event_id=f"neighbour-{number}") for number in range(3)]

@@ -16,6 +16,7 @@ from collector.sources import address
         ("https://x.example/?jane@y.example&mail=jane%40y.example&u=jane%2540y.example&ok=1", "https://x.example/?ok=1"),
         ("https://x.example/?access_token=s&Password=s&phone=5511987654321&PHPSESSION=1&page=2", "https://x.example/?page=2"),
         ("https://x.example/?tel=5511987654321&telefone=1&telefono=1&celular=1&mobile=1&correo=1&senha=1&hotel=2", "https://x.example/?hotel=2"),
+        ("https://x.example/?a=1&amp;ctwa_clid=c&amp;b=2", "https://x.example/?a=1&b=2"),
         ("https://x.example/orders/jane@y.example/1;a", "https://x.example/orders/-/1;a"),
         ("https://x.example/orders/jane%40y.example", "https://x.example/orders/-"),
         ("https://x.example/@brand/maps/@52.1,4.3", "https://x.example/@brand/maps/@52.1,4.3"),

@@ -104,6 +104,14 @@ async def test_a_group_stands_aside_for_others_so_long_and_no_longer() -> None:
     assert around.stood_aside == 2 * GIVE_WAY_SECONDS
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 5000])
+async def test_a_number_that_nobody_can_read_refuses_its_item_alone(number: str) -> None:
+    around = Around(room=9)
+    item = json.dumps(ITEM)
+    assert await post(around, f'{{"events":[{item},{item[:-1]},"x":{number}}}]}}'.encode()) == 200
+    assert len(around.taken) == 1
+
+
 async def test_an_item_without_id_is_known_by_what_it_says_beside_whatever_else_the_call_holds() -> None:
     around = Around(room=9)
     item, neighbour = json.dumps(ITEM), json.dumps(ITEM | {"event_name": "Search"})
