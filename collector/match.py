@@ -50,11 +50,14 @@ class Denials(Sized, Container[tuple[str, str]], Protocol):
         ...
 
 
-def winning_link(links: Sequence[Link]) -> Link | None:
-    """Of an id's links, oldest first, the one that counts: the first wins for 24 hours, then a later one may take over."""
+def winning_link(links: Sequence[Link], event_at: int) -> Link | None:
+    """Of an id's links, oldest first, the one that an event is credited to: the first wins for 24 hours, then a later one may take over.
+
+    One that came after the event takes over nothing.
+    """
     winner: Link | None = None
     for link in links:
-        if winner is None or link.at - winner.at > FIRST_LINK_WINS_MS:
+        if winner is None or winner.at + FIRST_LINK_WINS_MS < link.at <= event_at:
             winner = link
     return winner
 
@@ -64,14 +67,16 @@ def winning_touch(
 ) -> Conversation | None:
     """Of a sender's messages that an ad brought, oldest first, the one that an event is credited to: the last before it, or the first.
 
-    Only those count that lie in the window before the event and, with `clicked`, carry a click id.
+    Only those count that lie in the window before the event and, with `clicked`, carry a click id. Where none came before it, the next
+    one after it counts, as far as clocks may differ.
     """
     counted = [
         touch
         for touch in touches
         if event_at - window_ms <= touch.at <= event_at + SKEW_MS and (touch.click.ctwa_clid or not clicked)
     ]
-    return (counted[0] if first else counted[-1]) if counted else None
+    before = [touch for touch in counted if touch.at <= event_at]
+    return before[-1] if before and not first else next(iter(counted), None)
 
 
 def met(event: Event, match: Match) -> Event:
@@ -137,8 +142,10 @@ class Matcher:
         self._ref_key = ref_key
         self._denials = denials
 
-    async def order(self, business_id: str, report: Report, now_ms: int, with_landing: bool = False) -> Match:
-        """Resolve one reported order: its own ids, then each pointer, then an `order_id` link.
+    async def order(
+        self, business_id: str, report: Report, now_ms: int, with_landing: bool = False, event_at: int | None = None
+    ) -> Match:
+        """Resolve one reported order: its own ids, then each pointer, then an `order_id` link. `event_at` None: it is of now.
 
         For own ids a denial is known without a look-up; what else the landing tells is asked only for `with_landing`.
         A token that is forged, another business's or expired is a reason, not an error: the order is real, only its click is unknown.
@@ -147,16 +154,17 @@ class Matcher:
             if with_landing or (self._denials and self._denied(business_id, report.click)):
                 return await self._known(business_id, report.click)
             return Match(report.click)
+        at = now_ms if event_at is None else event_at
         reason: str | None = None
         waits: list[Wait] = []
         for pointer in report.pointers:
-            found = await self.pointer(business_id, pointer, now_ms)
+            found = await self.pointer(business_id, pointer, now_ms, at)
             if found.click is not None:
                 return found
             reason = reason or found.reason
             waits += found.waits
         if report.detail.order_id is not None:
-            found = await self._linked(business_id, Wait(kind="order_id", id=report.detail.order_id))
+            found = await self._linked(business_id, Wait(kind="order_id", id=report.detail.order_id), at)
             if found.click is not None:
                 return found
             waits += found.waits
@@ -175,12 +183,12 @@ class Matcher:
                 own = await self._known(business_id, event.click)
             own = await self._heard(business_id, own)
             for pointer in pointers:
-                own = _told(own, await self.pointer(business_id, pointer, event.received_at))
+                own = _told(own, await self.pointer(business_id, pointer, event.received_at, event.event_at))
             return own
         reason: str | None = None
         waits: list[Wait] = []
         for pointer in pointers:
-            found = await self.pointer(business_id, pointer, event.received_at)
+            found = await self.pointer(business_id, pointer, event.received_at, event.event_at)
             if found.click is not None:
                 return found
             reason = reason or found.reason
@@ -203,8 +211,8 @@ class Matcher:
     def _denied(self, business_id: str, click: Click) -> bool:
         return (business_id, make_ref(click, business_id, self._ref_key)) in self._denials
 
-    async def pointer(self, business_id: str, pointer: Pointer, now_ms: int) -> Match:
-        """Resolve a token, a ref or a checkout id."""
+    async def pointer(self, business_id: str, pointer: Pointer, now_ms: int, event_at: int) -> Match:
+        """Resolve a token, a ref or a checkout id, for what happened at `event_at`."""
         if pointer.kind == "attribution_token":
             try:
                 click = verify(pointer.value, business_id, self._signing_keys, now_ms // 1000).click
@@ -213,7 +221,7 @@ class Matcher:
             return await self._known(business_id, click)
         if pointer.kind == "ref":
             return await self._landed(business_id, Wait(kind="ref", id=pointer.value))
-        return await self._linked(business_id, Wait(kind="checkout_id", id=pointer.value))
+        return await self._linked(business_id, Wait(kind="checkout_id", id=pointer.value), event_at)
 
     async def wait(self, event: Event, wait: Wait) -> Match:
         """Resolve what an unmatched event waits for, if it has come by now."""
@@ -221,7 +229,7 @@ class Matcher:
             return await self._landed(event.business_id, wait)
         kind = _conversation_kind(wait)
         if kind is None:
-            return await self._linked(event.business_id, wait)
+            return await self._linked(event.business_id, wait, event.event_at)
         business = self._businesses.business(event.business_id)
         window_ms = (business.policy.window_days if business else WINDOW_DAYS) * DAY_MS
         touches = await self._ledger.conversations(event.business_id, kind, wait.id)
@@ -243,8 +251,8 @@ class Matcher:
             return Match(None, reason="click-not-found", waits=(wait,))
         return Match(landing.click, landing.consent, waits=(wait,), landing=landing)
 
-    async def _linked(self, business_id: str, wait: Wait) -> Match:
-        link = winning_link(await self._ledger.links(business_id, wait.kind, wait.id))
+    async def _linked(self, business_id: str, wait: Wait, event_at: int) -> Match:
+        link = winning_link(await self._ledger.links(business_id, wait.kind, wait.id), event_at)
         if link is None:
             return Match(None, reason="click-not-found", waits=(wait,))
         return await self._known(business_id, link.click)

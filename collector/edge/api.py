@@ -131,7 +131,7 @@ class ConversionEvents:
         if key and (fault := id_fault(key)):
             raise InvalidField("Idempotency-Key", fault)
         match = await self._matcher.order(
-            business.business_id, report, now, business.consent_required or channel == "website"
+            business.business_id, report, now, business.consent_required or channel == "website", event_at
         )
         if match.click is None and not report.pointers:
             raise InvalidField("cnct_tracking_id", "is required, or a link made earlier for payload.order_id")

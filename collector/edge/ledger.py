@@ -88,7 +88,7 @@ class ServerLinks:
         pointer = given.pointer
         if pointer is None:
             raise InvalidField("attribution", "is required")
-        match = await self._matcher.pointer(business.business_id, pointer, now)
+        match = await self._matcher.pointer(business.business_id, pointer, now, now)
         if match.click is None:
             raise InvalidField(pointer.kind, f"names no click ({match.reason})")
         return match.click

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from collector.attribution import AGE_SECONDS_MAX, Attribution, Click, LinkKind, ref, sign
 from collector.consent import Consent
 from collector.event import Detail, Event
-from collector.match import Matcher
+from collector.match import SKEW_MS, Matcher
 from collector.options import Options
 from collector.policy import Policy
 from collector.privacy import Denials
@@ -22,6 +22,7 @@ from tests.unit.samples import BUSINESS, CLICK, KEY, NEXT_KEY, NOW, NOW_MS, OTHE
 
 REF_KEY = b"r" * 32
 NAME = ref(CLICK, BUSINESS, REF_KEY)
+DAY_MS = 24 * 3600 * 1000
 AWAITS = (Wait(kind="ref", id=NAME),)
 
 
@@ -189,11 +190,27 @@ async def test_of_two_links_the_first_wins_for_a_day(house: House) -> None:
     await house.link("order_id", "o")
     await house.link("order_id", "o", within, NOW_MS + 1000)
     assert (await house.matcher.wait(event(), Wait(kind="order_id", id="o"))).click == CLICK
-    await house.link("order_id", "o", after, NOW_MS + 24 * 3600 * 1000 + 1)
-    assert (await house.matcher.wait(event(), Wait(kind="order_id", id="o"))).click == after
+    await house.link("order_id", "o", after, NOW_MS + DAY_MS + 1)
+    later = event(event_at=NOW_MS + DAY_MS + 1)
+    assert (await house.matcher.wait(later, Wait(kind="order_id", id="o"))).click == after
 
 
-DAY_MS = 24 * 3600 * 1000
+async def test_what_is_reported_late_is_not_credited_to_a_later_link(house: House) -> None:
+    """Whatever names it: an order, a checkout, the customer."""
+    later, now = Click("later"), NOW_MS + 2 * DAY_MS
+    for kind in ("order_id", "checkout_id", "customer_id"):
+        await house.link(kind, "x")
+        await house.link(kind, "x", later, now)
+    checkout, customer = Pointer("checkout_id", "x"), Options(lookups=(("customer_id", "x"),)).text()
+    for order in (report(order_id="x"), report(checkout)):
+        assert (await house.matcher.order(BUSINESS, order, now, event_at=NOW_MS)).click == CLICK
+        assert (await house.matcher.order(BUSINESS, order, now)).click == later
+    for at, click in ((NOW_MS, CLICK), (now, later)):
+        told = event(received_at=now, event_at=at)
+        assert (await house.matcher.conversion(told, (checkout,))).click == click
+        assert (await house.matcher.conversion(msgspec.structs.replace(told, options=customer), ())).click == click
+
+
 SENDER = Wait(kind="mobile_number", id="sender")
 
 
@@ -226,6 +243,25 @@ async def test_of_a_senders_clicks_the_last_before_the_event_counts_or_on_reques
     await converse(house, ("one", NOW_MS - 2000), ("two", NOW_MS - 1000), ("later", NOW_MS + DAY_MS))
     found = await house.matcher.conversion(looked_up(touch), ())
     assert found.click == Click(ctwa_clid=clid, ad_id="ad")
+
+
+@pytest.mark.parametrize(
+    ("instants", "clid"),
+    [
+        ((-2000, 190_000), "0"),
+        ((-2000, 0, 1), "1"),
+        ((1, SKEW_MS), "0"),
+        ((SKEW_MS,), "0"),
+        ((SKEW_MS + 1,), None),
+        ((-28 * DAY_MS - 1, 1), "1"),
+    ],
+)
+async def test_a_click_after_the_event_counts_only_where_none_came_before_it(
+    house: House, instants: tuple[int, ...], clid: str | None
+) -> None:
+    """The next one then, and only as far as two clocks may differ."""
+    await converse(house, *((str(number), NOW_MS + at) for number, at in enumerate(instants)))
+    assert (await house.matcher.conversion(looked_up(), ())).found.ctwa_clid == clid
 
 
 async def test_a_sender_without_a_click_id_is_waited_for(house: House) -> None:

@@ -35,8 +35,17 @@ def links(*instants: int) -> list[Link]:
 def test_the_first_link_wins_for_a_day_then_a_later_one_may_take_over(instants: tuple[int, ...], winner: int) -> None:
     assert FIRST_LINK_WINS_MS == DAY
     given = links(*instants)
-    assert winning_link(given) is given[winner]
+    assert winning_link(given, NOW_MS + 9 * DAY) is given[winner]
+
+
+@pytest.mark.parametrize(
+    ("instants", "winner"),
+    [((-2 * DAY, 1), 0), ((-2 * DAY, 0), 1), ((-4 * DAY, -2 * DAY, 1), 1), ((1,), 0), ((1, 2 * DAY), 0)],
+)
+def test_a_link_that_came_after_the_event_takes_over_nothing(instants: tuple[int, ...], winner: int) -> None:
+    given = links(*instants)
+    assert winning_link(given, NOW_MS) is given[winner]
 
 
 def test_without_links_none_wins() -> None:
-    assert winning_link([]) is None
+    assert winning_link([], NOW_MS) is None
