@@ -5,6 +5,7 @@ import logging
 import random as chance
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from collector.delivery import HINT_MAX_MS, LaneName, OnUnknown, Trigger, hold_reason
@@ -31,11 +32,9 @@ COMMIT_SECONDS: Final = 10.0
 
 async def wait_for(event: asyncio.Event, seconds: float) -> None:
     """Return when the event is set, or after the seconds."""
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-    except TimeoutError:
-        pass
 
 
 class Dispatcher:
@@ -104,9 +103,9 @@ class Dispatcher:
         found = self._lanes.get(lane)
         return found is not None and not self._holds.reason(found.name) and found.mode() == "stop"
 
-    def give_back(self, lane: str) -> None:
-        """The slot is not needed: the commit failed, or the event was another's."""
-        self._lanes[lane].occupy(-1)
+    def give_back(self, lane: str, doubtful: StoredEvent | None = None) -> None:
+        """The slot is not needed: the commit failed, or the event was another's. Where it may have been committed, it is `doubtful`."""
+        self._lanes[lane].give_back(doubtful)
 
     def hand_over(self, stored: StoredEvent) -> None:
         """The event is committed, leased to us: send it. Uses the reserved slot."""

@@ -12,6 +12,7 @@ CollectorError
  │   └─ RateLimited         429
  ├─ BadToken                an attribution token that proves nothing
  ├─ Unavailable             503, we cannot store now
+ │   └─ Uncertain           and it may have been stored all the same
  └─ SettingsError           the process must not start; carries every problem at once
 
 A class carries a code and the failure stage of Connectly's contract, never an HTTP status: `edge.answer` maps codes once.
@@ -121,6 +122,10 @@ class Unavailable(CollectorError):
         super().__init__(reason)
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
+
+
+class Uncertain(Unavailable):
+    """The store did not say whether it took it. Not acknowledged, but it may be there."""
 
 
 class SettingsError(CollectorError):

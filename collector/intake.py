@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from collector import outset
-from collector.errors import InvalidField, NotFound
+from collector.errors import InvalidField, NotFound, Uncertain
 from collector.event import Channel, Event, same_body
 from collector.match import Match, met
 from collector.receipt import Candidate, Receipt
@@ -55,8 +55,8 @@ class Lanes(Protocol):
     def hand_over(self, stored: StoredEvent) -> None:
         """Use the slot for a committed event."""
 
-    def give_back(self, lane: str) -> None:
-        """Return a slot that is not needed."""
+    def give_back(self, lane: str, doubtful: StoredEvent | None = None) -> None:
+        """Return a slot that is not needed; with it an event of which nobody knows whether it was committed."""
 
     def nudge(self, lane: str) -> None:
         """Say that a pending delivery was committed."""
@@ -183,10 +183,11 @@ class Intake:
                 ],
                 version,
             )
-        except BaseException:
-            for delivery, has_slot in outgoing:
+        except BaseException as error:
+            for (candidate, _), (delivery, has_slot) in zip(calls, outgoing, strict=True):
                 if has_slot:
-                    self._lanes.give_back(delivery.lane)
+                    doubtful = StoredEvent(event=candidate.event, delivery=delivery)
+                    self._lanes.give_back(delivery.lane, doubtful if isinstance(error, Uncertain) else None)
             raise
         for (candidate, _), (delivery, has_slot), each in zip(calls, outgoing, taken, strict=True):
             if each.standing is None:
@@ -201,9 +202,8 @@ class Intake:
             return False
         event = met(standing.event, match)
         delivery = self._next(Candidate(event=event, match=match), standing)  # where it is too late, its lane says so
-        if (delivery.state, delivery.reason) == (standing.delivery.state, standing.delivery.reason):
-            return False
-        if not await self._ledger.release(standing, event, delivery, None, _waits(delivery, match)):
+        same = (delivery.state, delivery.reason) == (standing.delivery.state, standing.delivery.reason)
+        if same or not await self._ledger.release(standing, event, delivery, None, _waits(delivery, match)):
             return False
         self._send(event, delivery, handed=False)
         return True

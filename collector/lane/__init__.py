@@ -19,6 +19,7 @@ from collector.lane.circuit import Circuit, Mode
 from collector.lane.hold import Holds
 from collector.lane.kit import Counters, Directory, Kit, Limits
 from collector.options import envelope
+from collector.store.face import StoredEvent
 
 LOG = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Lane:
         self._sent_at = float("-inf")
         self._refusal: tuple[object, ...] = ()
         self._refusals = 0
+        self._doubtful: list[Claim] = []
         self._window_first = 1 if self.patient else 2
         self._window_max = max(destination.requests_max // (4 if self.patient else 1), self._window_first)
         self._window = self._window_first
@@ -85,6 +87,20 @@ class Lane:
         """Keep room for so many claims; a negative number gives it back."""
         self._reserved += slots
         self._kit.occupy(slots)
+
+    def give_back(self, doubtful: StoredEvent | None) -> None:
+        """A slot that is not needed. An event that may have been committed, leased to us, goes back to the store first: nobody has sent it."""
+        if doubtful is None:
+            self.occupy(-1)
+            return
+        self._doubtful.append(Claim(doubtful, "first", 0.0))
+        if len(self._doubtful) == 1:  # those of one commit go together
+            asyncio.get_running_loop().call_soon(self._return)
+
+    def _return(self) -> None:
+        claims, self._doubtful = self._doubtful, []
+        self._reserved -= len(claims)
+        self._spawn(self._give_up(claims), len(claims))
 
     def room(self) -> int:
         """How many claims are worth asking the store for: enough to fill requests, or none."""

@@ -6,7 +6,7 @@ from operator import itemgetter
 from secrets import token_hex
 from typing import Any, TypeVar, cast
 
-from collector.errors import Unavailable
+from collector.errors import Unavailable, Uncertain
 from collector.event import Event
 from collector.store import columns, face
 from collector.store.engine import Engine, Interrupted, Params, Rows, Step
@@ -108,10 +108,13 @@ class SqlLedger:
         ]
         size = sum(texts) + ROW_BYTES * (len(takes) - 1)
         won = await self._writer.submit(TAKE, slots, version, takes[0][0].source, size)
-        return [
-            face.Taken(won=True) if each else await self._standing(take[0])
-            for each, take in zip(won, takes, strict=True)
-        ]
+        try:
+            return [
+                face.Taken(won=True) if each else await self._standing(take[0])
+                for each, take in zip(won, takes, strict=True)
+            ]
+        except Unavailable as error:  # those that won are stored, and their caller does not hear of it
+            raise Uncertain(error.reason) from error
 
     async def _standing(self, event: Event) -> face.Taken:
         """Who stands in the place of an event that was not stored."""

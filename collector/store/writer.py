@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from collector.errors import InvalidField, Unavailable
+from collector.errors import InvalidField, Unavailable, Uncertain
 from collector.store.columns import Row
 from collector.store.engine import BadRow, Engine, Interrupted, Rows, Step, clean
 from collector.store.face import StaleDirectory
@@ -188,7 +188,7 @@ class Writer:
                 except BaseException as error:
                     # A fault of our own, or a cancelled task: nobody may wait for ever.
                     for op in batch:
-                        _fail(op, Unavailable(f"the store failed: {type(error).__name__}"))
+                        _fail(op, Uncertain(f"the store failed: {type(error).__name__}"))
                     if not isinstance(error, Exception):
                         raise
                 self._short -= short
@@ -225,16 +225,16 @@ class Writer:
         Bad data: clean the texts, then split the batch until only the guilty fails. Trouble: again, while there is patience. A changed
         directory: without what was prepared for the old one.
         """
-        pause = FIRST_PAUSE_SECONDS
+        pause, tried = FIRST_PAUSE_SECONDS, False
         while batch:
             # Whoever knows the newest directory is right about the others; whether it is the newest, the engine asks in the transaction.
             version = max((op.version for op in batch if op.version is not None), default=None)
-            batch = _current(batch, version)
+            batch = _current(batch, version, tried)
             steps = _steps(self._kinds, batch)
             try:
                 results = await self._engine.commit(steps, version)
             except StaleDirectory as stale:
-                batch = _current(batch, stale.version)
+                batch = _current(batch, stale.version, tried)
             except BadRow as error:
                 if not cleaned:
                     cleaned = True
@@ -248,10 +248,11 @@ class Writer:
                 await self._commit(batch[:middle], cleaned)
                 batch = batch[middle:]
             except Interrupted as error:
+                tried = True
                 late = self._monotonic() - self._patience
                 for op in batch:
                     if op.since <= late:
-                        _fail(op, Unavailable(str(error)))
+                        _fail(op, Uncertain(str(error)))
                 batch = [op for op in batch if op.since > late]
                 if batch:
                     await self._sleep(pause)
@@ -285,11 +286,11 @@ def _answer(batch: list[Op], answers: Answers) -> None:
             op.done.set_result(op.kind.answer(op, digests[id(op.kind)]))
 
 
-def _current(batch: list[Op], version: int | None) -> list[Op]:
-    """The operations that were prepared for this version of the directory, or for any; the others fail."""
+def _current(batch: list[Op], version: int | None, tried: bool) -> list[Op]:
+    """The operations prepared for this version of the directory, or for any; the others fail. If `tried`, they may be committed."""
     for op in batch:
         if op.version not in (None, version):
-            _fail(op, StaleDirectory(version or 0))
+            _fail(op, Uncertain("the directory changed") if tried else StaleDirectory(version or 0))
     return [op for op in batch if op.version in (None, version)]
 
 

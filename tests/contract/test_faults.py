@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from collector.attribution import Click
-from collector.errors import Unavailable
+from collector.errors import Unavailable, Uncertain
 from collector.store.engine import Engine, Interrupted, Params, Rows, Step
-from collector.store.face import Taken, Wait
+from collector.store.face import StaleDirectory, Taken, Wait
 from collector.store.ledger import SqlLedger
 from collector.store.opening import KINDS, Store
 from collector.store.outbox import SqlOutbox
@@ -68,6 +68,22 @@ class Troubled:
         await self._engine.close()
 
 
+class Blind(Troubled):
+    """It writes, and cannot read."""
+
+    async def read(self, name: str, params: Params | None = None) -> Rows:
+        raise Interrupted("the connection was lost")
+
+
+class ThenStale(Troubled):
+    """By the time a commit is run again, the directory has changed."""
+
+    async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
+        if not self.after:
+            raise StaleDirectory(2)
+        return await super().commit(steps, version, exclusive)
+
+
 @asynccontextmanager
 async def behind(store: Store, engine: Engine, patience_seconds: float = 30.0) -> AsyncIterator[Store]:
     """The same store with another writer: over `engine`, with its own patience."""
@@ -118,6 +134,31 @@ async def test_a_long_trouble_is_unavailable_and_leaves_nothing(store: Store) ->
         with pytest.raises(Unavailable):
             await troubled.outbox.claim("meta:any", 1, 1000)
     assert await store.ledger.event(SHOP, event.id) is None
+
+
+async def test_a_commit_that_may_have_happened_is_uncertain(store: Store) -> None:
+    event = purchase()
+    async with behind(store, Troubled(store.engine, after=10**9), patience_seconds=0.05) as troubled:
+        with pytest.raises(Uncertain):
+            await troubled.ledger.take(event, delivery(event), record(event), (), 1)
+    assert await store.ledger.event(SHOP, event.id) is not None
+
+
+async def test_events_that_are_stored_beside_one_whose_rival_cannot_be_read_are_uncertain(store: Store) -> None:
+    rival, fresh, late = purchase(event_id="same"), purchase(), purchase(event_id="same")
+    await store.ledger.take(rival, delivery(rival), record(rival), (), 1)
+    takes = [(event, delivery(event), record(event), ()) for event in (fresh, late)]
+    async with behind(store, Blind(store.engine)) as blind:
+        with pytest.raises(Uncertain):
+            await blind.ledger.take_all(takes, 1)
+    assert await store.ledger.event(SHOP, fresh.id) is not None
+
+
+async def test_a_directory_that_changed_after_an_answer_was_lost_tells_nothing(store: Store) -> None:
+    event = purchase()
+    async with behind(store, ThenStale(store.engine, after=1)) as troubled:
+        with pytest.raises(Uncertain):
+            await troubled.ledger.take(event, delivery(event), record(event), (), 1)
 
 
 async def test_a_database_that_another_holds_is_unavailable_until_it_lets_go(store: Store, url: str) -> None:
