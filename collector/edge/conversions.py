@@ -20,6 +20,7 @@ from collector.errors import InvalidField, Refusal, Unavailable
 from collector.event import Event, beyond, digest, read_event_time
 from collector.intake import Intake
 from collector.match import Match, Matcher, visited
+from collector.options import Options
 from collector.receipt import Candidate, Receipt
 from collector.sources.body import decode, loosely
 from collector.sources.conversions import Call, Conversion, read_call, read_item
@@ -177,7 +178,7 @@ class Conversions:
             page_url=item.page_url,
             order_id=item.detail.order_id,
             test=business.mode == "test" or item.options.test_event_code is not None,
-            options=item.options.text(),
+            options=_helpful(item).text(),
         )
         match = await self._matcher.conversion(
             event, item.pointers, business.consent_required or item.channel == "website"
@@ -202,6 +203,8 @@ class Conversions:
         """A visitor of the website of whom too little is known, and whose landing was named but is not there (yet), is waited for."""
         if not item.lacks_identity or match.landing is not None:
             return match
+        if not msgspec.structs.replace(item, click=match.found).lacks_identity:
+            return match  # a click id that goes along is enough
         return Match(None, match.consent, match.reason or "click-not-found", match.waits)
 
     def _refused(self, owner: str, refusal: Refusal, now: int) -> Record:
@@ -222,6 +225,14 @@ class Conversions:
                 await self._gate.directory.fresh()
                 owner, version = await self._gate.owner(headers)
         raise Unavailable("the directory keeps changing")
+
+
+def _helpful(item: Conversion) -> Options:
+    """What the item asks for, without a look-up that would end the wait for a landing: a conversation tells a click id, and not who it was."""
+    if not item.lacks_identity or item.options.click_id:
+        return item.options
+    linked = tuple(lookup for lookup in item.options.lookups if lookup[0] == "customer_id")
+    return msgspec.structs.replace(item.options, lookups=linked)
 
 
 def _own_id(raw: bytes) -> str:

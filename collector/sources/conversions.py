@@ -106,7 +106,7 @@ class Conversion(msgspec.Struct, frozen=True, gc=False):
     @property
     def lacks_identity(self) -> bool:
         """Whether Meta would refuse it as it stands, for too little is said of a visitor of the website (100/2804050)."""
-        told = [*self.identity.wire, *(["ctwa_clid"] if self.click and self.options.click_id else [])]
+        told = [*self.identity.wire, *(["ctwa_clid"] if self.click.ctwa_clid and self.options.click_id else [])]
         return self.channel == "website" and not is_enough_for_web(told)
 
 
@@ -217,11 +217,12 @@ def _fits(user_data: UserData, channel: Channel) -> None:
 
 
 def _findable(item: Conversion) -> None:
-    """Something must lead to a click, or to who it was. Of a visitor a click id alone tells nothing, and no landing is found by it."""
-    named = item.options.lookups or item.detail.order_id is not None
+    """Something must lead to a click, or to who it was. Of a visitor neither a click id tells it, unless it goes along, nor a conversation."""
+    named = {kind for kind, _ in item.options.lookups} | ({"order_id"} if item.detail.order_id is not None else set())
     if item.channel == "whatsapp" and not (item.click or item.pointers or named):
         raise InvalidField("user_data.ctwa_clid", "is required, or something that leads to it: mobile_number, ref, …")
-    if item.lacks_identity and not (item.pointers or (named and not item.click)):
+    landed = named if item.options.click_id else named - {"mobile_number"}
+    if item.lacks_identity and not (item.pointers or (landed and not item.click)):
         raise InvalidField(
             "user_data", "says too little: give an e-mail, a phone number, fbc, fbp, or address and browser"
         )

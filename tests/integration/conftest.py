@@ -127,5 +127,5 @@ def build(tmp_path: Path, sandbox: Sandbox) -> Iterator[Build]:
 def proxied_house(tmp_path_factory: pytest.TempPathFactory, running_sandbox: Sandbox) -> Iterator[House]:
     """A collector behind a proxy that says where a visitor comes from."""
     directory = tmp_path_factory.mktemp("proxied")
-    with serving(directory, running_sandbox, wait_seconds=PATIENT, forwarded_allow_ips="127.0.0.1") as house:
+    with serving(directory, running_sandbox, wait_seconds=PATIENT, forwarded_allow_ips="127.0.0.1", **META) as house:
         yield house

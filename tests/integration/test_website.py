@@ -11,6 +11,7 @@ from collector import attribution
 from collector.policy import Policy
 from tests.integration.conversing import fault, purchase, result
 from tests.integration.house import House
+from tests.integration.messages import deliver, message, number
 from tests.integration.sandbox import Sandbox
 from tests.integration.shop import Shop, query, told
 
@@ -53,6 +54,11 @@ def land(shop: Shop, more: str = "", **headers: str) -> None:
     sent = {"User_Agent": BROWSER, "X_Forwarded_For": ADDRESS, "Cookie": f"_fbp={FBP}", **headers}
     answer = shop.page("landing", {"query": query(shop.click) + more, "page_url": "https://x.example/p?a=1"}, **sent)
     assert answer.status_code == 200
+
+
+def tell(house: House, shop: Shop, sender: str) -> None:
+    """Meta tells of the click that began the sender's conversation."""
+    assert deliver(house, message(shop, sender)).json() == {"conversations": 1}
 
 
 def sent(shop: Shop) -> dict[str, Any]:
@@ -148,6 +154,52 @@ def test_an_item_that_names_a_landing_is_sent_when_the_visitor_lands(house: Hous
     ref = attribution.ref(shop.click, shop.business_id, house.vault.ref_key())
     item = purchase("website", "W-3", ref=ref)
     assert result(shop, **item)["state"] == "unmatched"
+    land(shop)
+    assert sent(shop)["user_data"]["client_ip_address"] == ADDRESS
+
+
+def test_a_number_alone_is_no_visitor_where_the_click_id_does_not_go_along(house: House) -> None:
+    """A conversation brings no landing, so it would be waited for in vain."""
+    shop, sender = shop_of(house), number()
+    tell(house, shop, sender)
+    item = {"event_name": "Lead", "channel": "website", "event_id": "W-7", "user_data": {"mobile_number": sender}}
+    assert fault(result(shop, **item))[0] == "user_data"
+    assert shop.events() == []
+
+
+def test_a_number_whose_click_is_known_is_enough_where_the_click_id_goes_along(house: House) -> None:
+    shop, sender = shop_of(house, website_click_id=True), number()
+    item = purchase("website", "W-8", user_data={"mobile_number": sender})
+    tell(house, shop, sender)
+    found = result(shop, **item)
+    assert (found["state"], found.get("reason")) == ("pending", None)
+    assert sent(shop)["user_data"]["ctwa_clid"] == shop.click.ctwa_clid
+
+
+def test_a_number_whose_click_is_not_known_waits_for_it_where_the_click_id_goes_along(house: House) -> None:
+    shop, sender = shop_of(house, website_click_id=True), number()
+    assert result(shop, **purchase("website", "W-8", user_data={"mobile_number": sender}))["state"] == "unmatched"
+    tell(house, shop, sender)
+    assert sent(shop)["user_data"]["ctwa_clid"] == shop.click.ctwa_clid
+
+
+def test_a_click_without_a_click_id_is_not_enough_where_that_goes_along(house: House) -> None:
+    """Connectly's tracking id alone tells Meta nothing."""
+    shop = shop_of(house, website_click_id=True)
+    token = house.token(shop, attribution.Click(cnct_tracking_id="t" * 32))
+    assert shop.link("customer_id", "jane", attribution_token=token).status_code == 200
+    assert result(shop, **purchase("website", "W-10", user_data={"customer_id": "jane"}))["state"] == "unmatched"
+
+
+def test_a_conversation_does_not_end_the_wait_for_a_landing(house: House) -> None:
+    shop, sender = shop_of(house), number()
+    tell(house, shop, sender)
+    ref = attribution.ref(shop.click, shop.business_id, house.vault.ref_key())
+    item = purchase("website", "W-9", ref=ref, user_data={"mobile_number": sender})
+    assert result(shop, **item)["state"] == "unmatched"
+    later = message(shop, sender, "wamid.2")
+    assert deliver(house, later).json() == {"conversations": 1}
+    assert [event["state"] for event in shop.events()] == ["unmatched"]
     land(shop)
     assert sent(shop)["user_data"]["client_ip_address"] == ADDRESS
 
