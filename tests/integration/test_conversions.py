@@ -129,7 +129,8 @@ def test_an_item_without_id_and_time_is_told_that_it_is_another_event_each_time(
     first, second = result(whole, **item), result(whole, **item)
     assert first["reason"] == second["reason"] == "retry-not-idempotent"
     assert first["event_id"] != second["event_id"]
-    timed = [result(whole, **item, event_time=int(time.time()) - 60)["event_id"] for _ in range(2)]
+    at = int(time.time()) - 60
+    timed = [result(whole, **item, event_time=at)["event_id"] for _ in range(2)]
     assert timed[0] == timed[1]
 
 
