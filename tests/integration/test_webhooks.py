@@ -149,6 +149,15 @@ def test_the_last_click_counts_and_the_first_where_it_is_asked_for(house: House,
     assert sent == {"last": shop.click.ctwa_clid, "first": other}
 
 
+def test_a_sale_that_is_reported_late_has_the_click_before_it(house: House, shop: Shop) -> None:
+    sender, now = number(), int(time.time())
+    deliver(house, message(shop, sender, "wamid.a", now - 300))
+    deliver(house, message(shop, sender, "wamid.b", now - 10, str(new_click().ctwa_clid)))
+    result(shop, **purchase("whatsapp", "W-8", user_data={"mobile_number": f"+{sender}"}, event_time=now - 200))
+    (sent,) = shop.sandbox.events(shop.dataset, at_least=1)
+    assert sent["user_data"]["ctwa_clid"] == shop.click.ctwa_clid
+
+
 def test_a_message_that_comes_again_changes_nothing(house: House, shop: Shop) -> None:
     sender, stranger = number(), str(new_click().ctwa_clid)
     deliver(house, message(shop, sender, "wamid.x"))
