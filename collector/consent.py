@@ -1,9 +1,11 @@
 """What a visitor said about being measured, and what follows from it. Pure."""
 
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 Consent = Literal["granted", "denied", "pending", "unknown"]
 CONSENTS: frozenset[str] = frozenset(get_args(Consent))
+
+_Said = TypeVar("_Said", Consent, Consent | None)
 
 Ruling = Literal["send", "hold", "bury"]
 
@@ -18,6 +20,11 @@ def ruling(consent: Consent, required: bool) -> Ruling:
     if consent == "pending" or (consent == "unknown" and required):
         return "hold"
     return "send"
+
+
+def renewed(earlier: _Said, later: _Said) -> _Said:
+    """What counts of two words on the same event: a denial always, else the later one, if it says anything."""
+    return earlier if earlier == "denied" or later in (None, "unknown") else later
 
 
 def joined(said: Consent | None, known: Consent) -> Consent:

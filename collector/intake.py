@@ -11,11 +11,13 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from collector import outset
+from collector.consent import renewed
 from collector.errors import InvalidField, NotFound, Uncertain
-from collector.event import Channel, Event, same_body
+from collector.event import Channel, Event
 from collector.match import Match, met
+from collector.parties import Lanes, Verdicts
 from collector.receipt import Candidate, Receipt
-from collector.repeat import repeat, revision
+from collector.repeat import denies, repeat, restricted, revision, same
 from collector.store.face import BusinessRow, Delivery, Ledger, Record, StaleDirectory, StoredEvent, Wait
 
 LEASE_MS = 60_000
@@ -39,42 +41,6 @@ class Directory(outset.Directory, Protocol):
 
     async def fresh(self) -> None:
         """Load again if the store holds a newer version."""
-
-
-class Lanes(Protocol):
-    """What intake asks of the dispatcher: a slot before the row is built, the event after its commit."""
-
-    def reserve(self, lane: str) -> bool:
-        """Take a slot; False when there is none."""
-        ...
-
-    def paused(self, lane: str) -> bool:
-        """Whether nothing is sent on this lane for a while."""
-        ...
-
-    def hand_over(self, stored: StoredEvent) -> None:
-        """Use the slot for a committed event."""
-
-    def give_back(self, lane: str, doubtful: StoredEvent | None = None) -> None:
-        """Return a slot that is not needed; with it an event of which nobody knows whether it was committed."""
-
-    def nudge(self, lane: str) -> None:
-        """Say that a pending delivery was committed."""
-
-
-class Ticket(Protocol):
-    """A caller's wait for the verdict on one event."""
-
-    async def wait(self, seconds: float) -> Delivery | None:
-        """The delivery as the next attempt left it; None when the wait is over."""
-
-
-class Verdicts(Protocol):
-    """Who waits for what."""
-
-    def expect(self, business_id: str, id: str, revision: int = 1) -> Ticket:
-        """Begin to wait for a verdict on this revision or a later one."""
-        ...
 
 
 class _Outgoing(NamedTuple):
@@ -202,8 +168,9 @@ class Intake:
             return False
         event = met(standing.event, match)
         delivery = self._next(Candidate(event=event, match=match), standing)  # where it is too late, its lane says so
-        same = (delivery.state, delivery.reason) == (standing.delivery.state, standing.delivery.reason)
-        if same or not await self._ledger.release(standing, event, delivery, None, _waits(delivery, match)):
+        if (delivery.state, delivery.reason) == (standing.delivery.state, standing.delivery.reason):
+            return False
+        if not await self._ledger.release(standing, event, delivery, None, _waits(delivery, match)):
             return False
         self._send(event, delivery, handed=False)
         return True
@@ -228,8 +195,9 @@ class Intake:
     ) -> Receipt:
         """Answer a call whose key was taken. Several may come at once: whoever loses a race looks again."""
         for _ in range(TRIES_MAX):
-            same = same_body(standing.event.digest, candidate.event.digest)
-            todo = repeat(standing, same, candidate.match.click is not None)
+            alike = same(standing, candidate)
+            denied = denies(standing, candidate.event)
+            todo = repeat(standing, alike, candidate.match.click is not None, denied)
             if todo == "correct" and not await self._correctable(standing):
                 todo = "refused" if standing.delivery.state == "dead" else "join"
             revised = todo == "correct"
@@ -241,17 +209,18 @@ class Intake:
             )
             if todo in ("match", "correct"):
                 receipt = await self._revise(candidate, own, standing, revised, wait_seconds)
-                if receipt is not None:
-                    return receipt
-                found = await self._ledger.event(standing.event.business_id, standing.event.id)
-                if found is None:
-                    break
-                standing = found
-                continue
-            await self.note(own, version)
-            delivery = await self._join(standing, wait_seconds) if todo == "join" else standing.delivery
-            notes = ("duplicate-differs",) if todo == "delivered" and not same else ()
-            return _receipt(standing.event, delivery, duplicate=True, notes=candidate.notes + notes)
+            else:
+                notes = () if todo == "deny" else candidate.notes  # a denial needs no click
+                if todo in ("delivered", "join") and not alike:
+                    notes += ("duplicate-differs",)
+                stays = msgspec.structs.replace(candidate, notes=notes)
+                receipt = await self._stay(stays, own, standing, wait_seconds, version)
+            if receipt is not None:
+                return receipt
+            found = await self._ledger.event(standing.event.business_id, standing.event.id)
+            if found is None:
+                break
+            standing = found
         raise StaleDirectory
 
     async def _correctable(self, standing: StoredEvent) -> bool:
@@ -259,19 +228,36 @@ class Intake:
         attempts = await self._ledger.attempts(standing.event.business_id, standing.event.id)
         return all(attempt.outcome not in ("accepted", "unknown") for attempt in attempts)
 
+    async def _stay(
+        self, candidate: Candidate, record: Record, standing: StoredEvent, wait_seconds: float | None, version: int
+    ) -> Receipt | None:
+        """Answer for the first, which takes nothing from its repeat but a denial and limits. None: it has moved meanwhile."""
+        now = restricted(standing, candidate.event)
+        if now == standing:
+            await self.note(record, version)
+        else:
+            lease = LEASE_MS if now.delivery.state == "sending" else None
+            delivery = msgspec.structs.replace(now.delivery, lease_ms=lease)
+            if not await self._ledger.release(standing, now.event, delivery, record, waits_on=delivery.state != "dead"):
+                return None
+        delivery = await self._join(now, wait_seconds)
+        return _receipt(standing.event, delivery, duplicate=True, notes=candidate.notes)
+
     async def _revise(
         self, candidate: Candidate, record: Record, standing: StoredEvent, revised: bool, wait_seconds: float | None
     ) -> Receipt | None:
         if revised:
             event = revision(standing.event, candidate.event)
         else:  # as it was, with the click that the repeat brought
-            event = msgspec.structs.replace(met(standing.event, candidate.match), consent=candidate.event.consent)
+            consent = renewed(standing.event.consent, candidate.event.consent)
+            event = msgspec.structs.replace(met(standing.event, candidate.match), consent=consent)
         again = msgspec.structs.replace(candidate, event=event)
         delivery = msgspec.structs.replace(self._next(again, standing), trigger="corrected" if revised else None)
         waiting = wait_seconds is not None and self._moves(delivery)
         ticket = self._verdicts.expect(event.business_id, event.id, event.revision) if waiting else None
         write = self._ledger.correct if revised else self._ledger.release
-        if not await write(standing, event, delivery, record, _waits(delivery, candidate.match)):
+        waits_on = standing.delivery.state == delivery.state == "unmatched"
+        if not await write(standing, event, delivery, record, _waits(delivery, candidate.match), waits_on):
             return None
         self._send(event, delivery, handed=False)
         settled = await ticket.wait(wait_seconds or 0) if ticket else None

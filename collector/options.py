@@ -10,6 +10,11 @@ from collector.event import Event
 from collector.identity import LookupKind
 
 NONE: Final = "{}"
+LIMITS: Final = (
+    ("opt_out",),
+    ("data_processing_options", "data_processing_options_country", "data_processing_options_state"),
+)
+"""What limits the use of an event, as Meta names it, each with what is told beside it."""
 
 
 class Options(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -38,7 +43,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     @property
     def limit(self) -> str | None:
         """The field that limits what may be done with the event, if one does."""
-        return next((name for name in ("opt_out", "data_processing_options") if self.wire.get(name)), None)
+        return next((name for name, *_ in LIMITS if self.wire.get(name)), None)
 
     def text(self) -> str:
         """As `Event.options` keeps it."""
@@ -79,6 +84,20 @@ def said(event: Event) -> Options:
         return read(event)
     except ValueError:
         return _PLAIN
+
+
+def limited(event: Event, by: Event, consent: Consent | None) -> Event:
+    """The event with its caller's word on consent, and with the limits that `by` asks for and it does not ask for itself."""
+    own, asked = said(event), said(by).wire
+    more = {
+        key: asked[key]
+        for name, *beside in LIMITS
+        if asked.get(name) and not own.wire.get(name)
+        for key in (name, *beside)
+        if key in asked
+    }
+    known = msgspec.structs.replace(own, wire=own.wire | more, consent=consent)
+    return event if known == own else msgspec.structs.replace(event, options=known.text())
 
 
 def envelope(event: Event) -> Envelope:

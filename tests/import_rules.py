@@ -17,7 +17,7 @@ ROOMS: tuple[frozenset[str], ...] = tuple(
         "settings vault log snippet_files",
         "store",
         "destinations",
-        "match intake outset receipt repeat replay link arrivals directory report privacy",
+        "match intake outset parties receipt repeat replay link arrivals directory report privacy",
         "diagnosis",
         "dispatcher lane verdict",
         "edge",

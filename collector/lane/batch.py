@@ -101,6 +101,9 @@ class Batch:
             if claim.delivery.deadline_at <= self._kit.steady_ms():
                 late = Outcome(kind="rejected", scope="event", message="too old to be sent")
                 endings.append(Ending(claim, late, Decision("dead", "expired", now), "expired"))
+            elif event.consent == "denied":  # since it was tried before
+                unwanted = Outcome(kind="rejected", scope="event", message="the visitor denied consent")
+                endings.append(Ending(claim, unwanted, Decision("dead", "consent", now), "not_sent"))
             elif event.test and not (self._code and self._destination.takes_tests):
                 mute = Outcome(kind="rejected", scope="event", message="a test event, and no test code to send it with")
                 endings.append(Ending(claim, mute, Decision("dead", "test", now), "test"))

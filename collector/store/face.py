@@ -96,11 +96,17 @@ class Ledger(Protocol):
         ...
 
     async def correct(
-        self, standing: StoredEvent, event: Event, delivery: Delivery, record: Record, waits: tuple[Wait, ...] = ()
+        self,
+        standing: StoredEvent,
+        event: Event,
+        delivery: Delivery,
+        record: Record,
+        waits: tuple[Wait, ...] = (),
+        waits_on: bool = False,
     ) -> bool:
-        """Replace a refused or held event by its corrected revision, with `record`, in one commit.
+        """Replace a refused, held or unmatched event by its corrected revision, with `record`, in one commit.
 
-        The row id stays, `revision` rises by one, attempt numbers go on.
+        The row id stays, `revision` rises by one, attempt numbers go on. Its waits are replaced, or joined where it `waits_on`.
         Only while the delivery still has the state, revision and attempts of `standing`; else False and nothing is written.
         """
         ...
@@ -112,8 +118,9 @@ class Ledger(Protocol):
         delivery: Delivery,
         record: Record | None,
         waits: tuple[Wait, ...] = (),
+        waits_on: bool = False,
     ) -> bool:
-        """Give an unmatched event its click, or a held one its consent (same revision); fenced like `correct`; replaces its waits."""
+        """Give an unmatched event its click, a held one its consent, any what was said of limits (same revision); as `correct` otherwise."""
         ...
 
     async def land(self, landing: Landing, version: int) -> None:

@@ -69,6 +69,7 @@ async def revise(
     delivery: face.Delivery,
     record: face.Record | None = None,
     waits: tuple[face.Wait, ...] = (),
+    waits_on: bool = False,
 ) -> bool:
     """Write the event and its delivery over what stands, while it still stands as `standing` says; True for the one who did."""
     mark = token_hex(8)
@@ -77,7 +78,7 @@ async def revise(
         (columns.revised_delivery(standing.delivery, delivery, mark),),
         (columns.revised_event(event, mark),),
         () if record is None else ((*columns.record(record), mark),),
-        (marked,),
+        () if waits_on else (marked,),
         tuple((event.business_id, event.id, wait.kind, wait.id, mark) for wait in waits),
         (marked,),
     )
@@ -141,9 +142,10 @@ class SqlLedger:
         delivery: face.Delivery,
         record: face.Record,
         waits: tuple[face.Wait, ...] = (),
+        waits_on: bool = False,
     ) -> bool:
         """See face.Ledger.correct."""
-        return await revise(self._writer, standing, event, delivery, record, waits)
+        return await revise(self._writer, standing, event, delivery, record, waits, waits_on)
 
     async def release(
         self,
@@ -152,9 +154,10 @@ class SqlLedger:
         delivery: face.Delivery,
         record: face.Record | None,
         waits: tuple[face.Wait, ...] = (),
+        waits_on: bool = False,
     ) -> bool:
         """See face.Ledger.release."""
-        return await revise(self._writer, standing, event, delivery, record, waits)
+        return await revise(self._writer, standing, event, delivery, record, waits, waits_on)
 
     async def land(self, landing: face.Landing, version: int) -> None:
         """See face.Ledger.land."""

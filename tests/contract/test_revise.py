@@ -125,3 +125,36 @@ async def test_a_revision_of_one_event_leaves_its_neighbour_alone(store: Store) 
     before, neighbour = await refused(store), await refused(store)
     assert await correct(store, before, revised(before.event))
     assert await standing(store, neighbour.event) == neighbour
+
+
+async def test_a_correction_that_waits_on_keeps_its_waits_beside_the_new_ones(store: Store) -> None:
+    before = await unmatched(store, Wait(kind="ref", id="r1"))
+    event = revised(before.event, click=Click())
+    again, more = delivery(event, "unmatched", revision=2), (Wait(kind="order_id", id="o1"),)
+    assert await store.ledger.correct(before, event, again, record(event, duplicate=True), more, waits_on=True)
+    after = await standing(store, event)
+    assert await store.ledger.waiting(SHOP, "ref", "r1") == [after]
+    assert await store.ledger.waiting(SHOP, "order_id", "o1") == [after]
+
+
+async def test_what_is_said_of_an_event_that_is_being_sent_counts_for_its_next_try_and_leaves_the_lease(
+    store: Store,
+) -> None:
+    claim = await stored(store, None, "sending")
+    event = replace(claim.event, consent="denied")
+    on_its_way = replace(claim.delivery, lease_ms=60_000)
+    assert await store.ledger.release(claim, event, on_its_way, record(event, duplicate=True), waits_on=True)
+    assert await store.outbox.claim(claim.delivery.lane, 10, 1000) == []
+    assert await store.outbox.settle([settlement(claim, "retrying")]) == [True]
+    [again] = await store.outbox.claim(claim.delivery.lane, 10, 1000)
+    assert (again.event.consent, again.delivery.attempts) == ("denied", claim.delivery.attempts + 1)
+
+
+async def test_a_denial_loses_to_the_claim_that_came_first(store: Store) -> None:
+    before = await stored(store, None, "pending")
+    [claim] = await store.outbox.claim(before.delivery.lane, 10, 1000)
+    event, buried = replace(before.event, consent="denied"), replace(before.delivery, state="dead", reason="consent")
+    assert not await store.ledger.release(before, event, buried, record(event, duplicate=True))
+    after = await standing(store, before.event)
+    assert (after.delivery.state, after.event.consent) == ("sending", before.event.consent)
+    assert await store.outbox.settle([settlement(claim)]) == [True]

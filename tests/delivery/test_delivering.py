@@ -231,3 +231,13 @@ async def test_one_businesss_outage_costs_the_others_nothing(house: House, dispa
     assert dispatcher.facts()["requests_on_way"] <= 2
     await house.sandbox.faults()
     await house.until(lambda states: states == {"delivered": 30})
+
+
+async def test_a_denial_that_came_while_it_was_sent_ends_its_next_try_without_a_request(
+    house: House, dispatcher: Dispatcher
+) -> None:
+    verdict = await (await house.take(leased=False, consent="denied")).wait(20)
+    assert verdict is not None
+    assert (verdict.state, verdict.reason) == ("dead", "consent")
+    assert (await house.attempts())[0].outcome == "not_sent"
+    assert await house.sandbox.requests() == []
