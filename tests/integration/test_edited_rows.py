@@ -51,24 +51,36 @@ def state(shop: Shop, event_row: str) -> str:
     return f"{told['state']}({told['reason']})" if told["reason"] else str(told["state"])
 
 
-def test_a_click_that_comes_late_frees_all_who_wait_for_it(house: House) -> None:
-    shop = house.shop()
-    rows = waiting_and_edited(house, shop, "L", "ck-1")
+def linked(house: House, shop: Shop, letter: str, checkout_id: str) -> list[str]:
+    """The rows of such events, whose click came late."""
+    rows = waiting_and_edited(house, shop, letter, checkout_id)
     link = {"cnct_tracking_id": shop.click.cnct_tracking_id, "sendout_id": shop.click.sendout_id}
     whole = shop.order()["attribution"]
-    assert shop.link("checkout_id", "ck-1", attribution=whole, **link).status_code == 200
+    assert shop.link("checkout_id", checkout_id, attribution=whole, **link).status_code == 200
     ended = eventually(
         lambda: ((found := [state(shop, row) for row in rows])[-1] == "delivered" and found) or None, "the good one"
     )
     assert ended == ["dead(rejected)"] * len(EDITS) + ["delivered"]
+    return rows
+
+
+def test_a_click_that_comes_late_frees_all_who_wait_for_it(house: House) -> None:
+    shop = house.shop()
+    linked(house, shop, "L", "ck-1")
     assert [event["event_id"] for event in shop.sent()] == [f"L-{len(EDITS)}"]
 
 
-def test_a_repeat_and_a_replay_of_them_are_answered(house: House) -> None:
+def test_a_repeat_of_them_puts_its_whole_body_in_their_place(house: House) -> None:
     shop = house.shop()
     rows = waiting_and_edited(house, shop, "R", "ck-2")
     told = [shop.post(shop.order(f"R-{number}")).status_code for number in range(len(EDITS) + 1)]
-    assert told == [400] * len(EDITS) + [200]
+    assert told == [200] * (len(EDITS) + 1)
+    assert [state(shop, row) for row in rows] == ["delivered"] * len(rows)
+
+
+def test_a_replay_of_them_is_answered(house: House) -> None:
+    shop = house.shop()
+    rows = linked(house, shop, "P", "ck-3")
     done = house.command("replay", shop.business_id, *rows[:-1])
     assert (done["replayed"], done["refused"]) == (len(EDITS), 0)
     eventually(lambda: [state(shop, row) for row in rows[:-1]] == ["dead(rejected)"] * len(EDITS) or None, "their end")
