@@ -2,6 +2,7 @@
 
 import logging
 from operator import itemgetter
+from secrets import token_hex
 
 import msgspec
 
@@ -25,6 +26,12 @@ SETTLE = Kind(
     lambda op, lost: [row[:2] in lost for row in op.slots[0]],
     limited=False,
 )
+
+
+def _leased(claimed: face.StoredEvent, lease: str) -> face.StoredEvent:
+    """The event as the claim of this name holds it."""
+    replace = msgspec.structs.replace
+    return replace(claimed, delivery=replace(claimed.delivery, lease=lease))
 
 
 def _keys(found: list[Rows]) -> Params | None:
@@ -54,9 +61,15 @@ class SqlOutbox:
 
     async def claim(self, lane: str, limit: int, lease_ms: int) -> list[face.StoredEvent]:
         """See face.Outbox.claim."""
-        claim = Step("claim", {"lane": lane, "limit": limit, "lease_ms": lease_ms})
-        found = await self._writer.transact([claim, Step("claimed", _keys)])
-        return [columns.stored_event(row) for row in found[1]]
+        lease = token_hex(8)
+        claim = {"lane": lane, "limit": limit, "lease_ms": lease_ms, "lease": lease}
+        again = [
+            Step("claimed_before", {"lease": lease}),
+            Step("claim", lambda found: None if found[0] else claim),
+            Step("claimed", lambda found: _keys([[*found[0], *found[1]]])),
+        ]
+        found = await self._writer.transact([Step("claim", claim), Step("claimed", _keys)], again=again)
+        return [_leased(columns.stored_event(row), lease) for row in found[-1]]
 
     async def settle(self, settlements: list[face.Settlement]) -> list[bool]:
         """See face.Outbox.settle."""
@@ -82,7 +95,8 @@ class SqlOutbox:
     async def release(self, claims: list[face.StoredEvent], due_at: int) -> None:
         """See face.Outbox.release."""
         if claims:
-            given = sorted((claim.delivery.business_id, claim.delivery.id, claim.delivery.attempts) for claim in claims)
+            each = (claim.delivery for claim in claims)
+            given = sorted((own.business_id, own.id, own.attempts, own.lease) for own in each)
             released = {"rows": [(*key, due_at) for key in given]}
             await self._writer.transact([Step("release_claims", released)])
 

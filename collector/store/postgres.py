@@ -167,6 +167,9 @@ class PostgresEngine:
                     await connection.execute(_begin(exclusive, version))
                     results = await self._run(connection, steps)
                     await connection.execute("COMMIT")
+                except _CONNECTION_ERRORS:  # a ROLLBACK would wait for the same dead server
+                    _cut(connection)
+                    raise
                 except BaseException:
                     await _roll_back(connection)
                     raise

@@ -51,9 +51,8 @@ class BusinessRow(Row, frozen=True, kw_only=True, gc=False):
 class ChannelRow(Row, frozen=True, kw_only=True, gc=False):
     """Where one business's events go: a Meta asset with its dataset, or the Connectly account.
 
-    `channel` is whatsapp, messenger, instagram, website, or `connectly`; `asset_id` is the WABA, Page or Instagram account id, or the
-    Connectly business id. `sealed_token` is encrypted by the vault; where it is None, the token is that of `credential`. `held` is the reason
-    why the channel's lane stands still.
+    `channel`: whatsapp, messenger, instagram, website or `connectly`; `asset_id`: the WABA, Page or Instagram account, or the Connectly business.
+    `sealed_token` is encrypted by the vault; None: the token is that of `credential`. `held` is why the channel's lane stands still.
     """
 
     business_id: str
@@ -168,8 +167,8 @@ class Delivery(Row, frozen=True, kw_only=True, gc=False):
     """The one journey of an event to its destination; `id` is the event's.
 
     `lane` is `destination:business_id:channel:source`. `attempts` counts tries begun; it is also the fence: only the holder of the current number may
-    settle. `lease_ms` is set, with the state `sending` and only then, where a row is inserted already claimed: the store's own clock makes
-    `lease_until` of it. `trigger` says why the next try (or this one) is made, where neither the event itself nor the schedule asked for it.
+    settle. `lease_ms` is set where a row is written already claimed, as `sending`: the store's own clock makes `lease_until` of it. `lease` names
+    the claim that took it, empty where none did. `trigger` says why the next try (or this one) is made, unless event or schedule asked for it.
     """
 
     business_id: str
@@ -183,6 +182,7 @@ class Delivery(Row, frozen=True, kw_only=True, gc=False):
     due_at: int
     deadline_at: int
     lease_ms: int | None = None
+    lease: str = ""
     trigger: Literal["manual", "corrected"] | None = None
     reference: str | None = None
     error: str | None = None

@@ -144,8 +144,8 @@ class Writer:
                 await self._calm.wait()
         return self._monotonic() - since
 
-    async def transact(self, steps: Sequence[Step], exclusive: bool = False) -> list[Rows]:
-        """A commit of its own, for what depends on the answers of earlier steps; retried like the batches."""
+    async def transact(self, steps: Sequence[Step], exclusive: bool = False, again: Sequence[Step] = ()) -> list[Rows]:
+        """A commit of its own, for what depends on the answers of earlier steps; retried like the batches, as `again` if that is given."""
         since, pause = self._monotonic(), FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -155,6 +155,7 @@ class Writer:
             except Interrupted as error:
                 if self._monotonic() - since >= self._patience:
                     raise Unavailable(str(error)) from error
+                steps = again or steps
                 await self._sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from collector.attribution import Click
 from collector.errors import Unavailable, Uncertain
 from collector.store.engine import Engine, Interrupted, Params, Rows, Step
-from collector.store.face import StaleDirectory, Taken, Wait
+from collector.store.face import StaleDirectory, StoredEvent, Taken, Wait
 from collector.store.ledger import SqlLedger
 from collector.store.opening import KINDS, Store
 from collector.store.outbox import SqlOutbox
@@ -193,3 +193,38 @@ async def holding_table(url: str) -> AsyncIterator[None]:
             yield
     finally:
         await other.close()
+
+
+async def test_a_claim_whose_answer_was_lost_has_what_it_took_and_no_more(store: Store) -> None:
+    first, second, third = [await stored(store) for _ in range(3)]
+    async with behind(store, Troubled(store.engine, after=1)) as troubled:
+        claimed = await troubled.outbox.claim(first.delivery.lane, 2, 60_000)
+    assert {each.event.id for each in claimed} == {first.event.id, second.event.id}
+    assert {each.delivery.attempts for each in claimed} == {1}
+    assert (await standing(store, third.event)).delivery.state == "pending"
+
+
+async def test_a_release_that_is_run_again_takes_nothing_from_who_claimed_meanwhile(store: Store) -> None:
+    event = (await stored(store)).event
+    taken: list[StoredEvent] = []
+
+    class Between(Troubled):
+        """Another process claims before the release is run again."""
+
+        async def commit(
+            self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False
+        ) -> list[Rows]:
+            results = await self._engine.commit(steps, version, exclusive)
+            if not taken:
+                taken.extend(await store.outbox.claim(mine.delivery.lane, 1, 60_000))
+                raise Interrupted("the connection was lost in COMMIT")
+            return results
+
+    (mine,) = await store.outbox.claim((await standing(store, event)).delivery.lane, 1, 60_000)
+    async with behind(store, Between(store.engine)) as troubled:
+        await troubled.outbox.release([mine], NOW)
+    (theirs,) = taken
+    found = (await standing(store, event)).delivery
+    assert (found.state, found.attempts, theirs.delivery.attempts) == ("sending", 1, 1)
+    await store.outbox.release([theirs], NOW)
+    assert (await standing(store, event)).delivery.state == "pending"

@@ -31,10 +31,17 @@ WITH due AS MATERIALIZED (
 UPDATE deliveries SET
     state = 'sending',
     attempts = attempts + 1,
-    lease_until = (SELECT now_ms()) + CAST(:lease_ms AS BIGINT)
+    lease_until = (SELECT now_ms()) + CAST(:lease_ms AS BIGINT),
+    lease = :lease
 FROM due
 WHERE deliveries.business_id = due.business_id AND deliveries.id = due.id
 RETURNING deliveries.business_id, deliveries.id;
+
+-- name: claimed_before
+-- What this very claim took, when its commit's answer was lost.
+SELECT d.business_id, d.id
+FROM deliveries AS d
+WHERE d.state = 'sending' AND d.lease = :lease;
 
 -- name: claimed
 -- rows: :business_id, :id
@@ -100,8 +107,8 @@ JOIN attempts AS a
 WHERE a.at = each.at AND a.outcome = each.outcome AND a.trigger = each.trigger;
 
 -- name: release_claims
--- rows: :business_id, :id, :number BIGINT, :due_at BIGINT
--- Claimed but not sent: the attempt number is taken back.
+-- rows: :business_id, :id, :number BIGINT, :lease, :due_at BIGINT
+-- Claimed but not sent: the attempt number is taken back. The next claim has it again, so the number alone is no fence for a second run.
 UPDATE deliveries SET
     state = 'pending',
     attempts = attempts - 1,
@@ -111,6 +118,7 @@ FROM each
 WHERE deliveries.business_id = each.business_id
     AND deliveries.id = each.id
     AND deliveries.lease_until IS NOT NULL
+    AND COALESCE(deliveries.lease, '') = each.lease
     AND deliveries.attempts = each.number;
 
 -- name: rescue

@@ -171,6 +171,7 @@ CREATE TABLE deliveries (
     trigger TEXT,                           -- manual | corrected: why the try with this number is made
     trigger_number INTEGER,
     mark TEXT,                              -- which call wrote this revision: of many corrections at once one wins, and knows it
+    lease TEXT,                             -- which claim took it; NULL where it was written as sending
     PRIMARY KEY (business_id, id),
     CHECK ((state = 'sending') = (lease_until IS NOT NULL))
 ) WITHOUT ROWID, STRICT;
