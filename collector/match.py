@@ -123,10 +123,13 @@ class Businesses(Protocol):
     def business(self, business_id: str) -> BusinessRow | None:
         """The business, or None."""
 
+    def account(self, business_id: str, channel: str) -> str | None:
+        """The account behind a channel; None where there is none."""
+
 
 class Matcher:
     """Resolves clicks against the ledger. `signing_keys` are oldest to newest, `ref_key` names landings, `denials` holds who denied
-    consent; `businesses` knows each one's window."""
+    consent; `businesses` knows each one's window and accounts."""
 
     def __init__(
         self,
@@ -233,6 +236,10 @@ class Matcher:
         business = self._businesses.business(event.business_id)
         window_ms = (business.policy.window_days if business else WINDOW_DAYS) * DAY_MS
         touches = await self._ledger.conversations(event.business_id, kind, wait.id)
+        if event.channel == "whatsapp" and (account := self._businesses.account(event.business_id, "whatsapp")):
+            touches = [
+                touch for touch in touches if touch.asset_id == account
+            ]  # Meta refuses a click of another account
         first = options.said(event).touch == "first"
         touch = winning_touch(touches, event.event_at, window_ms, first, event.channel == "whatsapp")
         if touch is None:

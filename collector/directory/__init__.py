@@ -140,6 +140,11 @@ class Directory:
             opened = self._opened[name] = self._open(row)
         return opened
 
+    def account(self, business_id: str, channel: str) -> str | None:
+        """The account behind a channel; None for a website, and where the channel is not set up."""
+        row = self._channels.get((business_id, channel))
+        return row.asset_id if row else None
+
     def owners(self, channel: str, asset_id: str) -> Sequence[str]:
         """The businesses that have this account on this channel."""
         return self._owners.get((channel, asset_id), ())

@@ -170,6 +170,7 @@ def _conversation(business_id: str, touch: Touch, now: int) -> Conversation:
         kind=touch.kind,
         id=touch.id,
         message_id=touch.message_id,
+        asset_id=touch.asset_id,
         click=touch.click,
         at=now if touch.at_ms is None else min(touch.at_ms, now),
     )

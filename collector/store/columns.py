@@ -71,7 +71,8 @@ def link(row: face.Link) -> Row:
 
 def conversation(row: face.Conversation) -> Row:
     """For converse."""
-    return (row.business_id, row.kind, row.id, row.message_id, row.click.ctwa_clid, row.click.ad_id, row.at)
+    c = row.click
+    return (row.business_id, row.kind, row.id, row.message_id, row.asset_id, c.ctwa_clid, c.ad_id, row.at)
 
 
 def stored_conversation(row: Sequence[Any]) -> face.Conversation:
@@ -81,8 +82,9 @@ def stored_conversation(row: Sequence[Any]) -> face.Conversation:
         kind=row[1],
         id=row[2],
         message_id=row[3],
-        click=Click(ctwa_clid=row[4], ad_id=row[5]),
-        at=row[6],
+        asset_id=row[4],
+        click=Click(ctwa_clid=row[5], ad_id=row[6]),
+        at=row[7],
     )
 
 

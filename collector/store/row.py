@@ -143,15 +143,14 @@ class Link(Row, frozen=True, kw_only=True, gc=False):
 
 
 class Conversation(Row, frozen=True, kw_only=True, gc=False):
-    """A message that came from an ad: who wrote it and which click brought it. `click` holds a click id, an ad id or neither.
-
-    `id` is the hash of the number's match key, or the id that Meta gave the sender; `at` is the time of the message.
-    """
+    """A message that an ad brought: who wrote it (`id`: the hash of the number's match key, or the id that Meta gave the sender), to which
+    account, and when. `click` holds a click id, an ad id or neither."""
 
     business_id: str
     kind: ConversationKind
     id: str
     message_id: str
+    asset_id: str
     click: Click
     at: int
 

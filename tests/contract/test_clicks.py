@@ -136,7 +136,13 @@ async def test_a_sweep_gets_past_those_that_it_cannot_help(store: Store, monkeyp
     for number, wait in enumerate(hopeless):
         await wait_for(store, wait)
         message = Conversation(
-            business_id=SHOP, kind="mobile_number", id=wait.id, message_id=str(number), click=Click(ad_id="1"), at=NOW
+            business_id=SHOP,
+            kind="mobile_number",
+            id=wait.id,
+            message_id=str(number),
+            asset_id="1",
+            click=Click(ad_id="1"),
+            at=NOW,
         )
         await store.ledger.converse([message])
     late = await wait_for(store, Wait(kind="checkout_id", id="chk-1"))
@@ -148,7 +154,7 @@ async def test_a_sweep_gets_past_those_that_it_cannot_help(store: Store, monkeyp
             released.extend([standing.event.id] if match.click else [])
             return match.click is not None
 
-    nobody: Any = SimpleNamespace(business=lambda business_id: None, of_click=lambda *click: None)
+    nobody: Any = SimpleNamespace(business=lambda _: None, account=lambda *_: None, of_click=lambda *click: None)
     matcher = Matcher(store.ledger, [b"k" * 32], b"r" * 32, nobody, nobody)
     linker = link_module.Linker(store.ledger, cast(Any, Intake()), matcher)
     swept = [await linker.sweep() for _ in range(7)]

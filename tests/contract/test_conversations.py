@@ -15,7 +15,9 @@ def conversation(
     message_id: str = "m-1", at: int = NOW, kind: ConversationKind = "mobile_number", business_id: str = SHOP
 ) -> Conversation:
     click = Click(ctwa_clid=f"clid-{message_id}", ad_id="ad-1")
-    return Conversation(business_id=business_id, kind=kind, id="sender-1", message_id=message_id, click=click, at=at)
+    return Conversation(
+        business_id=business_id, kind=kind, id="sender-1", message_id=message_id, asset_id="waba", click=click, at=at
+    )
 
 
 async def test_a_sender_has_the_clicks_of_his_messages_oldest_first(store: Store) -> None:

@@ -167,6 +167,28 @@ def test_a_message_that_comes_again_changes_nothing(house: House, shop: Shop) ->
     assert sent["user_data"]["ctwa_clid"] == shop.click.ctwa_clid
 
 
+def test_a_click_of_the_account_before_is_not_sent_as_this_ones(house: House, shop: Shop) -> None:
+    """Meta would refuse it for good. A click of the account that the channel has now sends the sale on."""
+    sender, moved = number(), house.shop()
+    deliver(house, message(shop, sender, "wamid.a"))
+    house.share(shop, moved)
+    found = result(shop, **purchase("whatsapp", "W-5", user_data={"mobile_number": f"+{sender}"}))
+    assert (found["state"], found["reason"]) == ("unmatched", "click-not-found")
+    deliver(house, message(moved, sender, "wamid.b", time.time() - 3600))
+    (sent,) = moved.sandbox.events(moved.dataset, at_least=1)
+    assert sent["user_data"] == {"whatsapp_business_account_id": moved.waba, "ctwa_clid": moved.click.ctwa_clid}
+
+
+def test_a_click_of_another_account_counts_where_no_account_is_named(house: House, shop: Shop) -> None:
+    house.website(shop)
+    sender = number()
+    deliver(house, message(shop, sender))
+    house.share(shop, house.shop())
+    who = {"mobile_number": f"+{sender}", "em": "jane@shop.example"}
+    found = result(shop, **purchase("website", "W-7", user_data=who))
+    assert shop.tale(found["id"])["event"]["ctwa_clid"] == shop.click.ctwa_clid
+
+
 def test_an_account_that_two_businesses_share_tells_both(house: House, shop: Shop) -> None:
     second = house.shop()
     house.share(second, shop)

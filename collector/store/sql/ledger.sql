@@ -230,9 +230,9 @@ WHERE true
 ON CONFLICT DO NOTHING;
 
 -- name: converse
--- rows: :business_id, :kind, :id, :message_id, :ctwa_clid, :ad_id, :at BIGINT
+-- rows: :business_id, :kind, :id, :message_id, :asset_id, :ctwa_clid, :ad_id, :at BIGINT
 -- Meta delivers a message at least once: the first counts.
-INSERT INTO conversations (business_id, kind, id, message_id, ctwa_clid, ad_id, at)
+INSERT INTO conversations (business_id, kind, id, message_id, asset_id, ctwa_clid, ad_id, at)
 SELECT *
 FROM each
 WHERE true
@@ -248,7 +248,7 @@ WHERE EXISTS (
 );
 
 -- name: conversations
-SELECT business_id, kind, id, message_id, ctwa_clid, ad_id, at
+SELECT business_id, kind, id, message_id, asset_id, ctwa_clid, ad_id, at
 FROM conversations
 WHERE business_id = :business_id AND kind = :kind AND id = :id
 ORDER BY at DESC, message_id DESC

@@ -114,6 +114,7 @@ CREATE TABLE conversations (
     kind TEXT COLLATE "C" NOT NULL,                     -- mobile_number | whatsapp_user_id | page_scoped_user_id | ig_sid
     id TEXT COLLATE "C" NOT NULL,                       -- the hashed number, or the id that Meta gave the sender
     message_id TEXT COLLATE "C" NOT NULL,
+    asset_id TEXT COLLATE "C" NOT NULL,                 -- the account that got the message: its clicks are no other's
     ctwa_clid TEXT COLLATE "C",                         -- NULL where the referral carries none
     ad_id TEXT COLLATE "C",
     at BIGINT NOT NULL,

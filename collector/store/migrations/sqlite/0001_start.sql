@@ -108,6 +108,7 @@ CREATE TABLE conversations (
     kind TEXT NOT NULL,                     -- mobile_number | whatsapp_user_id | page_scoped_user_id | ig_sid
     id TEXT NOT NULL,                       -- the hashed number, or the id that Meta gave the sender
     message_id TEXT NOT NULL,
+    asset_id TEXT NOT NULL,                 -- the account that got the message: its clicks are no other's
     ctwa_clid TEXT,                         -- NULL where the referral carries none
     ad_id TEXT,
     at INTEGER NOT NULL,
