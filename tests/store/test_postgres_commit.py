@@ -8,6 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from collector.store import postgres
+from collector.store.engine import Interrupted, Rows, Step
 from collector.store.face import Taken
 from collector.store.opening import open_store
 from tests.contract.samples import SHOP, delivery, landing, purchase, record, settlement, standing, stored
@@ -109,3 +111,26 @@ async def test_a_claim_killed_in_commit_is_found_again(dsn: str, moment: Any) ->
         assert {each.delivery.attempts for each in found} == {1}
         assert claimed == {row.event.id for row in rows}
         await other.close()
+
+
+async def test_a_server_that_does_not_answer_is_not_asked_for_a_rollback(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would keep callers waiting for as long again."""
+    asked: list[object] = []
+
+    async def silence(*_given: object) -> Rows:
+        raise TimeoutError
+
+    async def roll_back(connection: object) -> None:
+        asked.append(connection)
+
+    async with open_store(dsn, serving=True) as store:
+        row = await stored(store)
+        with monkeypatch.context() as patched:
+            patched.setattr(postgres, "_roll_back", roll_back)
+            patched.setattr(store.engine, "_commit_whole", silence)
+            with pytest.raises(Interrupted):
+                await store.engine.commit([Step("take", {"rows": []})])
+        assert asked == []
+        assert len(await store.outbox.claim(row.delivery.lane, 1, 1000)) == 1
