@@ -1,6 +1,6 @@
 """What a call does that finds its key (business, event name, event id) taken. Pure."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -13,6 +13,8 @@ from collector.store.face import StoredEvent
 
 Repeat = Literal["delivered", "deny", "match", "correct", "refused", "dead", "join"]
 
+_STOPPABLE: Final = ("unmatched", "pending", "retrying", "held")
+
 
 def repeat(standing: StoredEvent, same: bool, resolves: bool, denied: bool) -> Repeat:
     """What a call is to do that found its key taken. Rows of the contract's table, top down.
@@ -23,7 +25,7 @@ def repeat(standing: StoredEvent, same: bool, resolves: bool, denied: bool) -> R
     state, reason = standing.delivery.state, standing.delivery.reason
     if state == "delivered":
         return "delivered"
-    if denied and state in ("unmatched", "pending", "retrying", "held"):
+    if denied and state in _STOPPABLE:
         return "deny"
     if state == "unmatched" and not same:
         return "correct"
@@ -65,14 +67,13 @@ def revision(standing: Event, given: Event) -> Event:
 
 
 def restricted(standing: StoredEvent, given: Event) -> StoredEvent:
-    """What stands, under the denial and the limits that a repeat says. What is being sent cannot be called back: its next try obeys."""
+    """What stands, under the denial and the limits that a repeat says. What is being sent cannot be called back: its next try obeys, and so
+    does a replay of what is over."""
     delivery = standing.delivery
-    if delivery.state in ("delivered", "dead"):
-        return standing
     denied = denies(standing, given)
     event = limited(standing.event, given, "denied" if denied else said(standing.event).consent)
     if not denied:
         return StoredEvent(event=event, delivery=delivery)
-    if delivery.state != "sending":
+    if delivery.state in _STOPPABLE:
         delivery = msgspec.structs.replace(delivery, state="dead", reason="consent")
     return StoredEvent(event=met(event, Match(event.click, "denied")), delivery=delivery)

@@ -146,3 +146,16 @@ def test_of_a_denial_and_a_grant_at_once_the_denial_stands(shop: Shop) -> None:
         words = ["denied", "granted"] * 4
         list(threads.map(lambda word: result(shop, **order(mobile_number=sender), consent=word), words))
     assert stands(shop, first)[:2] == ("dead", "consent")
+
+
+def test_what_was_delivered_is_not_sent_again_by_a_replay_after_a_denial(house: House, shop: Shop) -> None:
+    denied = order(ctwa_clid=shop.click.ctwa_clid or "")
+    other = denied | {"event_id": "O-2"}
+    rows = [result(shop, **item) for item in (denied, other)]
+    for row in rows:
+        becomes(shop, row, "delivered")
+    assert told(result(shop, **denied, consent="denied")) == ("delivered", "duplicate-differs", True)
+    done = house.command("replay", shop.business_id, *(row["id"] for row in rows), "--allow-double")
+    assert (done["replayed"], done["refused_by_reason"]) == (1, {"consent": 1})
+    eventually(lambda: len(shop.requests()) == 3 or None, "the double of the other")
+    assert [sent["event_id"] for sent in shop.sent()].count("O-1") == 1

@@ -137,9 +137,10 @@ def test_a_denial_of_what_is_being_sent_is_kept_for_its_next_try() -> None:
 
 
 @pytest.mark.parametrize("state", ["delivered", "dead"])
-def test_what_is_over_learns_nothing_from_a_repeat(state: State) -> None:
-    first = asking(Options())
-    assert under(state, asking(LIMITED, "denied"), first).event is first
+def test_what_is_over_stays_so_and_knows_a_denial_for_a_replay(state: State) -> None:
+    after = under(state, asking(LIMITED, "denied"))
+    assert (after.delivery.state, after.delivery.reason, after.event.consent) == (state, None, "denied")
+    assert said(after.event).wire == LIMITED.wire
 
 
 @pytest.mark.parametrize("state", ["pending", "sending", "retrying", "held"])
