@@ -158,3 +158,12 @@ async def test_a_denial_loses_to_the_claim_that_came_first(store: Store) -> None
     after = await standing(store, before.event)
     assert (after.delivery.state, after.event.consent) == ("sending", before.event.consent)
     assert await store.outbox.settle([settlement(claim)]) == [True]
+
+
+async def test_who_claimed_an_event_can_give_it_back_whatever_was_said_of_it_meanwhile(store: Store) -> None:
+    before = await stored(store, None, "pending")
+    [claim] = await store.outbox.claim(before.delivery.lane, 10, 60_000)
+    event, on_its_way = replace(before.event, consent="denied"), replace(claim.delivery, lease_ms=60_000)
+    assert await store.ledger.release(claim, event, on_its_way, None, waits_on=True)
+    await store.outbox.release([claim], NOW)
+    assert (await standing(store, event)).delivery.state == "pending"

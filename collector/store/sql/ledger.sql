@@ -108,7 +108,7 @@ UPDATE deliveries SET
     error = each.error,
     lease_until = (SELECT now_ms()) + each.lease_ms,
     trigger = each.trigger,
-    lease = NULL,
+    lease = CASE WHEN deliveries.state = 'sending' THEN deliveries.lease END,
     trigger_number = each.attempts + CASE WHEN each.lease_ms IS NULL THEN 1 ELSE 0 END,
     mark = each.mark
 FROM each

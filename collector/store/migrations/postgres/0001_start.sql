@@ -178,7 +178,7 @@ CREATE TABLE deliveries (
     trigger TEXT COLLATE "C",                           -- manual | corrected: why the try with this number is made
     trigger_number BIGINT,
     mark TEXT COLLATE "C",                              -- which call wrote this revision: of many corrections at once one wins, and knows it
-    lease TEXT COLLATE "C",                         -- which claim took it; NULL where it was written as sending
+    lease TEXT COLLATE "C",                             -- which claim took it; NULL where it was written as sending
     PRIMARY KEY (business_id, id),
     CHECK ((state = 'sending') = (lease_until IS NOT NULL))
 );
