@@ -237,9 +237,8 @@ class Matcher:
         window_ms = (business.policy.window_days if business else WINDOW_DAYS) * DAY_MS
         touches = await self._ledger.conversations(event.business_id, kind, wait.id)
         if event.channel == "whatsapp" and (account := self._businesses.account(event.business_id, "whatsapp")):
-            touches = [
-                touch for touch in touches if touch.asset_id == account
-            ]  # Meta refuses a click of another account
+            # Meta refuses a click of another account.
+            touches = [touch for touch in touches if touch.asset_id == account]
         first = options.said(event).touch == "first"
         touch = winning_touch(touches, event.event_at, window_ms, first, event.channel == "whatsapp")
         if touch is None:

@@ -68,9 +68,9 @@ def arrived(sandbox: Sandbox, count: int) -> None:
 
 @contextmanager
 def running_sandbox(**options: Any) -> Iterator[Sandbox]:
-    """A sandbox of its own whose clock stands still at NOW."""
+    """A sandbox of its own whose clock stands still at NOW, a float as the real one."""
     with (
-        serving(create_sandbox(clock=lambda: NOW, **options)) as url,
+        serving(create_sandbox(clock=lambda: float(NOW), **options)) as url,
         httpx2.Client(base_url=url, trust_env=False, timeout=10) as client,
     ):
         yield Sandbox(client)
