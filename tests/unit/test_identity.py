@@ -1,12 +1,14 @@
 """What goes to Meta of a customer, and the keys that look a conversation up."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
 from collector import nameless
+from collector.attribution import ID_BYTES_MAX
 from collector.errors import InvalidField
 from collector.fbc import SHAPE_RULE, TIME_RULE
 from collector.identity import (
@@ -44,6 +46,34 @@ def test_a_person_leaves_hashed_and_ids_leave_as_they_stand() -> None:
 def test_values_keep_their_order_and_lose_their_repeats() -> None:
     wire = identity(em=["bo@example.com", HASHED.upper(), "ANA@example.com", "bo@example.com"]).wire
     assert wire == {"em": sha("bo@example.com", "ana@example.com")}
+
+
+TOLD: dict[str, Any] = {
+    "em": "ana@example.com", "ph": "+5511987654321", "fn": "Ana", "ln": "Souza", "ge": "f", "db": "19970216", "ct": "Recife", "st": "PE",
+    "zp": "50030230", "country": "br", "external_id": "c-1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", [*TOLD, None])
+@pytest.mark.parametrize("way", [str.upper, lambda known: [known], lambda known: [known, known.upper()]])
+def test_a_customer_who_is_hashed_already_leaves_as_each_field_alone(
+    odd: str | None, way: Callable[[str], Any]
+) -> None:
+    known = {field: sha(text)[0] for field, text in TOLD.items()}
+    said = {field: way(text) if field == odd else text for field, text in known.items()}
+    assert identity(**said).wire == {field: [text] for field, text in known.items()}
+    if odd:
+        assert identity(**known | {odd: TOLD[odd]}).wire[odd] == identity(**{odd: TOLD[odd]}).wire[odd]
+
+
+@pytest.mark.parametrize("odd", ["", "ana@example.com", "x" * (ID_BYTES_MAX + 1), "a\nb", "é", -1])
+def test_one_bad_id_is_found_among_good_ones(odd: str | int) -> None:
+    good: dict[str, Any] = {"subscription_id": "9001", "lead_id": 77, "page_id": "1" * ID_BYTES_MAX, "madid": "m"}
+    assert identity(**good).wire == good | {"lead_id": "77"}
+    for given in (good, good | {"lead_id": "77", "page_id": "1"}):
+        with pytest.raises(InvalidField) as caught:
+            identity(**given | {"anon_id": odd})
+        assert caught.value.field == "user_data.anon_id"
 
 
 def test_look_up_keys_stand_in_order_and_are_not_sent() -> None:
