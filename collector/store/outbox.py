@@ -62,14 +62,15 @@ class SqlOutbox:
     async def claim(self, lane: str, limit: int, lease_ms: int) -> list[face.StoredEvent]:
         """See face.Outbox.claim."""
         lease = token_hex(8)
-        claim = {"lane": lane, "limit": limit, "lease_ms": lease_ms, "lease": lease}
+        claim = {"rows": [(lane, limit, lease_ms, lease)]}
+        steps = [Step("claim", claim), Step("claimed", _keys)]
         again = [
             Step("claimed_before", {"lease": lease}),
             Step("claim", lambda found: None if found[0] else claim),
-            Step("claimed", lambda found: _keys([[*found[0], *found[1]]])),
+            Step("claimed", lambda found: _keys(found[1:])),
         ]
-        found = await self._writer.transact([Step("claim", claim), Step("claimed", _keys)], again=again)
-        return [_leased(columns.stored_event(row), lease) for row in found[-1]]
+        found = await self._writer.transact(steps, again=again)
+        return [_leased(columns.stored_event(row), lease) for row in found[-1] or found[0]]
 
     async def settle(self, settlements: list[face.Settlement]) -> list[bool]:
         """See face.Outbox.settle."""

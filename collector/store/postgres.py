@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
-import msgspec
 
 from collector.errors import SettingsError
 from collector.store.engine import (
@@ -20,13 +19,15 @@ from collector.store.engine import (
     Step,
     for_postgres,
     load,
+    marked,
     migrations,
     newer,
 )
 from collector.store.face import StaleDirectory
 
-WHOLE = ("take", "settle")
-"""The statements that are functions as well."""
+_KEYS = "TABLE (one TEXT, two TEXT)"
+WHOLE = {"take": _KEYS, "settle": _KEYS, "claim": "SETOF stored_events"}
+"""The statements that are functions as well, and what they return."""
 READERS = 4
 WRITERS = 4
 """Group commits, claims and directory changes at once; reads cannot take these connections."""
@@ -76,15 +77,15 @@ class _Function:
     The name tells the text: a later release has its own beside it, and both can serve from one database.
     """
 
-    def __init__(self, name: str, statement: Statement) -> None:
+    def __init__(self, name: str, statement: Statement, returns: str) -> None:
         text, _ = for_postgres(statement, first=2)
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        count = len(statement.columns)
+        count = len(statement.columns) + 2
         values = ", ".join(f"${place}" for place in range(1, count + 2))
         self.call = f"SELECT * FROM {name}_{digest}({values})"  # noqa: S608  # all of it is ours
         self.definition = f"""
             CREATE OR REPLACE FUNCTION {name}_{digest}(expected BIGINT{", TEXT" * count})
-            RETURNS TABLE (one TEXT, two TEXT) LANGUAGE plpgsql AS $body$
+            RETURNS {returns} LANGUAGE plpgsql AS $body$
             #variable_conflict use_column
             BEGIN
                 PERFORM begin_write(FALSE, expected);
@@ -97,11 +98,6 @@ class _Function:
 def _begin(exclusive: bool, version: int | None) -> str:
     """How a transaction begins that relies on that version of the directory, or on none."""
     return _BEGIN.format(exclusive=str(exclusive).upper(), version="NULL" if version is None else int(version))
-
-
-def _lists(rows: Sequence[Sequence[Any]]) -> list[str]:
-    """The rows as one JSON list for each column."""
-    return [msgspec.json.encode(column).decode() for column in zip(*rows, strict=True)]
 
 
 @contextmanager
@@ -128,7 +124,7 @@ class PostgresEngine:
         self._pool = pool
         written = load("postgres")
         self._statements = {name: for_postgres(text) for name, text in written.items()}
-        self._whole = {name: _Function(name, written[name]) for name in WHOLE}
+        self._whole = {name: _Function(name, written[name], returns) for name, returns in WHOLE.items()}
         self._reads = asyncio.Semaphore(READERS)
 
     async def read(self, name: str, params: Params | None = None) -> Rows:
@@ -146,7 +142,7 @@ class PostgresEngine:
         if "rows" in params:
             if not params["rows"]:
                 return []
-            values = _lists(params["rows"])
+            values = marked(params["rows"])
         else:
             values = [params[name] for name in names]
         rows: Rows = await connection.fetch(text, *values)
@@ -154,6 +150,7 @@ class PostgresEngine:
 
     async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
         """All steps in one transaction, under this schema's lock: shared, or `exclusive` for a change of the directory."""
+        steps = [step for step in steps if step.name in self._statements]
         with _named_errors():
             async with self._pool.acquire() as connection:
                 try:
@@ -178,7 +175,7 @@ class PostgresEngine:
     async def _commit_whole(self, connection: Any, step: Step, version: int | None) -> Rows:
         """A commit that is one call. Steps share transactions for speed only, so each may have its own."""
         given = step.given([]) or {}
-        rows: Rows = await connection.fetch(self._whole[step.name].call, version, *_lists(given["rows"]))
+        rows: Rows = await connection.fetch(self._whole[step.name].call, version, *marked(given["rows"]))
         return rows
 
     async def _run(self, connection: Any, steps: Sequence[Step]) -> list[Rows]:

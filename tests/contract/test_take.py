@@ -132,6 +132,26 @@ async def test_text_that_no_database_keeps_is_cleaned_and_fails_nobody(store: St
     assert found.event.page_url == "https://shop.example/?q=?"
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("",),
+        ("\x1e",),
+        ("\x1f",),
+        ("", "a", ""),
+        ("\x1e\x1f", "\x1e", "\x1f", "a\x1eb"),
+        ("\ue000\x1e\ue001", "\x1f\ue003"),
+        ('\\"{,}',),
+    ],
+    ids=ascii,
+)
+async def test_no_text_is_taken_for_what_parts_the_rows(store: Store, texts: tuple[str, ...]) -> None:
+    events = [purchase(page_url=text, order_id=None) for text in texts]
+    await asyncio.gather(*(store.ledger.take(event, delivery(event), record(event), (), 1) for event in events))
+    found = [await store.ledger.event(SHOP, event.id) for event in events]
+    assert [row and row.event for row in found] == events
+
+
 async def test_a_take_prepared_for_an_older_directory_is_refused_and_the_others_go_on(store: Store) -> None:
     old = await store.directory.version()
     await store.directory.put_business(business())

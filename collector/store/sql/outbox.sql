@@ -18,37 +18,70 @@ SELECT lanes.lane, (
 FROM lanes
 WHERE lanes.lane IS NOT NULL;
 
--- name: claim
--- The head of the index deliveries_due, whatever stands behind it. Rows that another process is claiming are passed over.
-WITH due AS MATERIALIZED (
-    SELECT d.business_id, d.id
-    FROM deliveries AS d
-    WHERE d.state IN ('pending', 'retrying') AND d.lane = :lane AND d.due_at <= (SELECT now_ms())
-    ORDER BY d.due_at
-    LIMIT :limit
-    FOR UPDATE SKIP LOCKED
-)
+-- name: claim sqlite
+-- rows: :lane, :most BIGINT, :lease_ms BIGINT, :lease
+-- The head of the index deliveries_due, whatever stands behind it.
 UPDATE deliveries SET
     state = 'sending',
     attempts = attempts + 1,
-    lease_until = (SELECT now_ms()) + CAST(:lease_ms AS BIGINT),
-    lease = :lease
-FROM due
+    lease_until = (SELECT now_ms()) + (SELECT lease_ms FROM each),
+    lease = (SELECT lease FROM each)
+FROM (
+    SELECT d.business_id, d.id
+    FROM deliveries AS d
+    WHERE d.state IN ('pending', 'retrying') AND d.lane = (SELECT lane FROM each) AND d.due_at <= (SELECT now_ms())
+    ORDER BY d.due_at
+    LIMIT (SELECT most FROM each)
+) AS due
 WHERE deliveries.business_id = due.business_id AND deliveries.id = due.id
 RETURNING deliveries.business_id, deliveries.id;
 
--- name: claimed_before
--- What this very claim took, when its commit's answer was lost.
-SELECT d.business_id, d.id
-FROM deliveries AS d
-WHERE d.state = 'sending' AND d.lease = :lease;
-
--- name: claimed
+-- name: claimed sqlite
 -- rows: :business_id, :id
 -- What was just claimed, with its events.
 SELECT s.*
 FROM each
 JOIN stored_events AS s ON s.business_id = each.business_id AND s.id = each.id
+ORDER BY s.due_at, s.id;
+
+-- name: claim postgres
+-- rows: :lane, :most BIGINT, :lease_ms BIGINT, :lease
+-- Both in one. Rows that another process is claiming are passed over, and those that are locked cannot move: their places are enough.
+WITH due AS MATERIALIZED (
+    SELECT d.ctid AS place
+    FROM deliveries AS d
+    WHERE d.state IN ('pending', 'retrying') AND d.lane = (SELECT lane FROM each) AND d.due_at <= (SELECT now_ms())
+    ORDER BY d.due_at
+    LIMIT (SELECT most FROM each)
+    FOR UPDATE SKIP LOCKED
+),
+taken AS (
+    UPDATE deliveries AS d SET
+        state = 'sending',
+        attempts = d.attempts + 1,
+        lease_until = (SELECT now_ms()) + (SELECT lease_ms FROM each),
+        lease = (SELECT lease FROM each)
+    FROM due
+    WHERE d.ctid = due.place
+    RETURNING
+        d.business_id, d.id, d.destination, d.lane, d.state, d.reason, d.revision, d.attempts, d.due_at, d.deadline_at, d.reference, d.error,
+        CASE WHEN d.trigger_number >= d.attempts THEN d.trigger END AS trigger
+)
+SELECT
+    e.business_id, e.id, e.event_name, e.event_id, e.event_at, e.received_at, e.channel, e.source,
+    e.cnct_tracking_id, e.sendout_id, e.ctwa_clid, e.ad_id, e.consent, e.custom_data, e.currency, e.value_micros,
+    e.user_data, e.page_url, e.order_id, e.test, e.digest, e.revision, e.options,
+    t.destination, t.lane, t.state, t.reason, t.revision, t.attempts, t.due_at, t.deadline_at, t.reference, t.error, t.trigger
+FROM taken AS t
+JOIN events AS e ON e.business_id = t.business_id AND e.id = t.id
+ORDER BY t.due_at, t.id;
+
+-- name: claimed_before
+-- What this very claim took, when its commit's answer was lost.
+SELECT s.*
+FROM deliveries AS d
+JOIN stored_events AS s ON s.business_id = d.business_id AND s.id = d.id
+WHERE d.state = 'sending' AND d.lease = :lease
 ORDER BY s.due_at, s.id;
 
 -- name: settle sqlite
