@@ -5,7 +5,7 @@ An engine knows transactions and no nouns. Statements live in `sql/*.sql`, writt
 
 - `each` stands for any number of rows, whose columns the statement declares in lines "-- rows:". SQLite gets a list of `VALUES`,
   PostgreSQL one text for each column, its values between marks (JSON costs the server twice as much, the driver's arrays cost the event
-  loop four times as much). Either way it is one call for a whole batch, outside Python's lock: nothing is done for each row;
+  loop ten times as much). Either way it is one call for a whole batch, outside Python's lock: nothing is done for each row;
 - `:name` stays in SQLite and becomes `$n` in PostgreSQL;
 - `FOR UPDATE …` is dropped for SQLite, whose single writer locks everything by BEGIN IMMEDIATE;
 - a step that only the other dialect has is left out: the one before it did its work.
@@ -25,7 +25,6 @@ _NAME = re.compile(r"^-- name: (\w+)(?: (\w+))?$", re.MULTILINE)
 _ROWS = re.compile(r"^-- rows:(.*)$", re.MULTILINE)
 _LOCK = re.compile(r"\bFOR UPDATE( OF \w+)?( SKIP LOCKED)?")
 _PARAM = re.compile(r"(?<![:\w]):(\w+)")
-_MARKS = ("\x1e", "\x1f")
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -134,10 +133,12 @@ def for_postgres(statement: Statement, first: int = 1) -> tuple[str, tuple[str, 
         mark, none = (f"${first + len(names) + place}" for place in range(2))
         columns = []
         for place, (_, kind) in enumerate(statement.columns, first):
-            # No text at all would be no row at all.
-            split = f"CASE ${place} WHEN '' THEN ARRAY[''] ELSE string_to_array(${place}, {mark}, {none}) END"
-            columns.append(f"unnest({split})" if kind == "TEXT" else f"CAST(unnest({split}) AS {kind})")
-        each = f"SELECT {', '.join(columns)}"  # all of it is ours
+            if kind == "TEXT":  # no text at all would be no row at all
+                split = f"CASE ${place} WHEN '' THEN ARRAY[''] ELSE string_to_array(${place}, {mark}, {none}) END"
+                columns.append(f"unnest({split})")
+            else:
+                columns.append(f"CAST(unnest(string_to_array(${place}, ',', 'null')) AS {kind})")
+        each = f"SELECT {', '.join(columns)}"
         rest = statement.text.replace("WITH ", ", ", 1) if statement.text.startswith("WITH ") else statement.text
         return f"WITH each ({', '.join(names)}) AS ({each})\n{rest}", ()
 
@@ -149,30 +150,26 @@ def for_postgres(statement: Statement, first: int = 1) -> tuple[str, tuple[str, 
     return _PARAM.sub(position, statement.text), tuple(names)
 
 
-def marked(rows: Sequence[Sequence[Any]]) -> list[str]:
-    """The rows for PostgreSQL: a text for each column, then the mark that stands between its values and the one that stands for None.
+def marked(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """The rows for PostgreSQL: a text for each column, then the mark that stands between texts and the one that stands for None.
 
-    >>> marked([("a", 1), (None, 2)])
-    ['a\\x1e\\x1f', '1\\x1e2', '\\x1e', '\\x1f']
+    >>> marked([("id", "TEXT"), ("at", "BIGINT")], [("a", 1), (None, 2)])
+    ['a\\x1e\\x1f', '1,2', '\\x1e', '\\x1f']
     """
-    marks = _MARKS
-    columns = _joined(rows, marks)
-    if sum(column.count(mark) for column in columns for mark in marks) != len(columns) * (len(rows) - 1) + sum(
-        row.count(None) for row in rows
-    ):
-        used = set().union(*columns)  # somebody's text holds one of them
-        free = (char for char in map(chr, range(0xE000, 0x110000)) if char not in used)
-        marks = next(free), next(free)
-        columns = _joined(rows, marks)
-    return [*columns, *marks]
+    lists = list(zip(columns, zip(*rows, strict=True), strict=True))
+    texts = [values for (_, kind), values in lists if kind == "TEXT"]
+    mark, none = "\x1e", "\x1f"
+    whole = "".join([value for values in texts for value in values if value is not None])
+    if mark in whole or none in whole:  # somebody's text holds one of them
+        free = (char for char in map(chr, range(0xE000, 0x110000)) if char not in whole)
+        mark, none = next(free), next(free)
+    return [*(_written(kind, values, mark, none) for (_, kind), values in lists), mark, none]
 
 
-def _joined(rows: Sequence[Sequence[Any]], marks: tuple[str, str]) -> list[str]:
-    mark, none = marks
-    return [
-        mark.join([value if value.__class__ is str else none if value is None else str(value) for value in column])
-        for column in zip(*rows, strict=True)
-    ]
+def _written(kind: str, values: Sequence[Any], mark: str, none: str) -> str:
+    if kind != "TEXT":
+        return msgspec.json.encode(values)[1:-1].decode()
+    return mark.join([none if value is None else value for value in values] if None in values else values)
 
 
 def clean(value: Any) -> Any:

@@ -123,7 +123,8 @@ class PostgresEngine:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         written = load("postgres")
-        self._statements = {name: for_postgres(text) for name, text in written.items()}
+        self._columns = {name: statement.columns for name, statement in written.items()}
+        self._statements = {name: for_postgres(statement) for name, statement in written.items()}
         self._whole = {name: _Function(name, written[name], returns) for name, returns in WHOLE.items()}
         self._reads = asyncio.Semaphore(READERS)
 
@@ -142,7 +143,7 @@ class PostgresEngine:
         if "rows" in params:
             if not params["rows"]:
                 return []
-            values = marked(params["rows"])
+            values = marked(self._columns[name], params["rows"])
         else:
             values = [params[name] for name in names]
         rows: Rows = await connection.fetch(text, *values)
@@ -175,7 +176,9 @@ class PostgresEngine:
     async def _commit_whole(self, connection: Any, step: Step, version: int | None) -> Rows:
         """A commit that is one call. Steps share transactions for speed only, so each may have its own."""
         given = step.given([]) or {}
-        rows: Rows = await connection.fetch(self._whole[step.name].call, version, *marked(given["rows"]))
+        rows: Rows = await connection.fetch(
+            self._whole[step.name].call, version, *marked(self._columns[step.name], given["rows"])
+        )
         return rows
 
     async def _run(self, connection: Any, steps: Sequence[Step]) -> list[Rows]:
