@@ -252,7 +252,7 @@ def plain_text(value: str, field: str, bytes_max: int = ID_BYTES_MAX) -> str:
         raise InvalidField(field, "must not be empty")
     if len(value) > bytes_max or len(value.encode()) > bytes_max:
         raise InvalidField(field, f"at most {bytes_max} bytes")
-    if _CONTROL.search(value):
+    if not value.isprintable() and _CONTROL.search(value):
         raise InvalidField(field, "must not hold control characters")
     return value
 

@@ -16,6 +16,7 @@ NUMBER_RULE: Final = "must be a number that the plan of its country can hold"
 _START = re.compile(r"[+＋\d]")
 _END = re.compile(r"[^\W\d_]|[,;#]")
 """Where an extension, a remark or a second number begins."""
+_PLAIN = re.compile(rf"\+[1-9]\d{{{DIGITS_MIN - 1},{DIGITS_MAX - 1}}}", re.ASCII)
 _MEXICO = re.compile(r"521(\d{10})", re.ASCII)
 _ARGENTINA = re.compile(r"549(\d{10})", re.ASCII)
 _BRAZIL = re.compile(r"(55\d\d)9([016-9]\d{7})", re.ASCII)
@@ -34,6 +35,8 @@ def canonical(raw: str, region: str | None) -> str:
     fewer of (see `match_key`) stay as they were given. Raises ValueError with the rule: 7 to 15 digits, a country code that exists, and a
     number that its plan can hold.
     """
+    if _PLAIN.fullmatch(raw) and (found := _with_plus(raw[1:])):  # as most are written: there is nothing to look for
+        return found
     text = raw.strip()
     start = _START.search(text)
     if start is None or len(text) > TEXT_CHARS_MAX:
@@ -154,7 +157,7 @@ def _holds(digits: str) -> bool:
 
 
 def _plan_of(digits: str) -> _Plan | None:
-    return next((plan for length in (1, 2, 3) if (plan := _plan(digits[:length]))), None)
+    return _plan(digits[:1]) or _plan(digits[:2]) or _plan(digits[:3])
 
 
 @cache

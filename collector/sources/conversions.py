@@ -42,9 +42,12 @@ _OWN_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "instagram": ("ig_account_id", "ig_sid", "instagram_business_account_id"),
     "website": (),
 }
-"""The ids of `user_data` that only one channel takes."""
+"""The ids of `user_data` that only one channel takes; `ctwa_clid` may go along to the website."""
 _ASSET_KEYS: Final = ("whatsapp_business_account_id", "page_id", "ig_account_id")
-_ANYONES: Final = frozenset(key for keys in _OWN_KEYS.values() for key in keys)
+_FOREIGN: Final = {
+    channel: tuple(key for keys in _OWN_KEYS.values() for key in keys if key not in own and (own or key != "ctwa_clid"))
+    for channel, own in _OWN_KEYS.items()
+}
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,50}")
 
 
@@ -205,15 +208,12 @@ def _event_name(given: str | UnsetType, channel: Channel, policy: Policy) -> tup
 
 def _fits(user_data: UserData, channel: Channel) -> None:
     """No id of another channel, and nothing of a browser where Meta refuses it (100/2804064)."""
-    for key in _ANYONES.difference(_OWN_KEYS[channel]):
+    for key in _FOREIGN[channel]:
         if getattr(user_data, key) is not UNSET:
-            if channel == "website" and key == "ctwa_clid":
-                continue
             raise InvalidField(f"user_data.{key}", f"does not belong to channel {channel}")
-    if channel != "website":
-        for key in BROWSER_KEYS:
-            if getattr(user_data, key) is not UNSET:
-                raise InvalidField(f"user_data.{key}", "belongs to channel website only: Meta refuses it elsewhere")
+    for key in () if channel == "website" else BROWSER_KEYS:
+        if getattr(user_data, key) is not UNSET:
+            raise InvalidField(f"user_data.{key}", "belongs to channel website only: Meta refuses it elsewhere")
 
 
 def _findable(item: Conversion) -> None:
