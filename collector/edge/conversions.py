@@ -26,7 +26,7 @@ from collector.sources.body import decode, loosely
 from collector.sources.conversions import Call, Conversion, read_call, read_item
 from collector.store.face import BusinessRow, Record, StaleDirectory
 
-TOGETHER: Final = 24
+TOGETHER: Final = 20
 """Items of one call that share a commit. Others wait for it, so it must stay short."""
 IN_HAND: Final = 3
 """So many such groups are read, one after the other, and not yet committed."""

@@ -25,9 +25,8 @@ from collector.store.engine import (
 )
 from collector.store.face import StaleDirectory
 
-_KEYS = "TABLE (one TEXT, two TEXT)"
-WHOLE = {"take": _KEYS, "settle": _KEYS, "claim": "SETOF stored_events"}
-"""The statements that are functions as well, and what they return."""
+WHOLE = ("take", "settle", "claim")
+"""The statements that are functions as well."""
 READERS = 4
 WRITERS = 4
 """Group commits, claims and directory changes at once; reads cannot take these connections."""
@@ -77,22 +76,28 @@ class _Function:
     The name tells the text: a later release has its own beside it, and both can serve from one database.
     """
 
-    def __init__(self, name: str, statement: Statement, returns: str) -> None:
-        text, _ = for_postgres(statement, first=2)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        count = len(statement.columns) + 2
-        values = ", ".join(f"${place}" for place in range(1, count + 2))
-        self.call = f"SELECT * FROM {name}_{digest}({values})"  # noqa: S608  # all of it is ours
-        self.definition = f"""
-            CREATE OR REPLACE FUNCTION {name}_{digest}(expected BIGINT{", TEXT" * count})
-            RETURNS {returns} LANGUAGE plpgsql AS $body$
+    def __init__(self, name: str, statement: Statement) -> None:
+        self._alone, _ = for_postgres(statement)
+        self._text, _ = for_postgres(statement, first=2)  # behind the version
+        self._name = f"{name}_{hashlib.sha256(self._text.encode()).hexdigest()[:12]}"
+        self._count = len(statement.columns) + 2
+        values = ", ".join(f"${place}" for place in range(1, self._count + 2))
+        self.call = f"SELECT * FROM {self._name}({values})"  # noqa: S608  # all of it is ours
+
+    async def create(self, connection: Any) -> None:
+        """Its columns are those of the statement now: a type of the schema's own could not change while an older release has its function."""
+        prepared = await connection.prepare(self._alone)
+        columns = ", ".join(f"c{place} {each.type.name}" for place, each in enumerate(prepared.get_attributes()))
+        await connection.execute(f"""
+            CREATE OR REPLACE FUNCTION {self._name}(expected BIGINT{", TEXT" * self._count})
+            RETURNS TABLE ({columns}) LANGUAGE plpgsql AS $body$
             #variable_conflict use_column
             BEGIN
                 PERFORM begin_write(FALSE, expected);
-                RETURN QUERY {text};
+                RETURN QUERY {self._text};
             END
             $body$
-        """
+        """)
 
 
 def _begin(exclusive: bool, version: int | None) -> str:
@@ -125,7 +130,7 @@ class PostgresEngine:
         written = load("postgres")
         self._columns = {name: statement.columns for name, statement in written.items()}
         self._statements = {name: for_postgres(statement) for name, statement in written.items()}
-        self._whole = {name: _Function(name, written[name], returns) for name, returns in WHOLE.items()}
+        self._whole = {name: _Function(name, written[name]) for name in WHOLE}
         self._reads = asyncio.Semaphore(READERS)
 
     async def read(self, name: str, params: Params | None = None) -> Rows:
@@ -206,7 +211,7 @@ class PostgresEngine:
                     if number > version:
                         await connection.execute(text)
                 for function in self._whole.values():
-                    await connection.execute(function.definition)
+                    await function.create(connection)
                 await connection.execute("DELETE FROM schema_version")
                 await connection.execute("INSERT INTO schema_version (version) VALUES ($1)", steps[-1][0])
 
