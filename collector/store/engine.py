@@ -161,7 +161,8 @@ def marked(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) ->
     mark, none = "\x1e", "\x1f"
     whole = "".join([value for values in texts for value in values if value is not None])
     if mark in whole or none in whole:  # somebody's text holds one of them
-        free = (char for char in map(chr, range(0xE000, 0x110000)) if char not in whole)
+        used = set(whole)
+        free = (char for char in map(chr, range(0xE000, 0x110000)) if char not in used)
         mark, none = next(free), next(free)
     return [*(_written(kind, values, mark, none) for (_, kind), values in lists), mark, none]
 

@@ -46,7 +46,8 @@ ORDER BY s.due_at, s.id;
 
 -- name: claim postgres
 -- rows: :lane, :most BIGINT, :lease_ms BIGINT, :lease
--- Both in one. Rows that another process is claiming are passed over, and those that are locked cannot move: their places are enough.
+-- Both in one. Rows that another process is claiming are passed over, and so are those that moved before they were locked: their old
+-- event must not meet their new delivery. The next round has them.
 WITH due AS MATERIALIZED (
     SELECT d.ctid AS place
     FROM deliveries AS d
