@@ -22,6 +22,8 @@ from collector.store.face import BusinessRow, Delivery, Ledger, Record, StaleDir
 
 LEASE_MS = 60_000
 TRIES_MAX = 8
+QUIET_SECONDS = 0.25
+"""Who comes with single events comes again within that time, or is gone."""
 
 _SPELT: Mapping[Channel, str] = {
     "whatsapp": "WhatsApp",
@@ -69,6 +71,7 @@ class Intake:
         self._verdicts = verdicts
         self._mint = mint
         self._outset = outset.Outset(directory, targets, clock)
+        self._single_at = float("-inf")
 
     def channel_of(self, business: BusinessRow) -> Channel:
         """The channel of a business's shop events. Raises NotFound (`channel_lookup`) when it is not set up."""
@@ -90,6 +93,10 @@ class Intake:
         """Give way to those whose single events are being committed, for so long at most; gives how long that was."""
         return await self._ledger.lull(seconds)
 
+    def is_quiet(self) -> bool:
+        """Whether nobody has brought a single event for a while."""
+        return asyncio.get_running_loop().time() - self._single_at > QUIET_SECONDS
+
     async def note(self, record: Record, version: int) -> None:
         """Leave the record of a call that stores no event. Raises StaleDirectory, Unavailable."""
         await self._ledger.note(record, version)
@@ -100,6 +107,7 @@ class Intake:
         `version` is the directory's when the caller was let in. Raises StaleDirectory when it changed meanwhile (nothing is stored:
         authenticate again and come back), Unavailable when it cannot be stored.
         """
+        self._single_at = asyncio.get_running_loop().time()
         outgoing = self._set_out(candidate)
         event, delivery = candidate.event, outgoing.delivery
         waiting = wait_seconds is not None and self._moves(delivery)

@@ -26,8 +26,10 @@ from collector.sources.body import decode, loosely
 from collector.sources.conversions import Call, Conversion, read_call, read_item
 from collector.store.face import BusinessRow, Record, StaleDirectory
 
-TOGETHER: Final = 20
+TOGETHER: Final = 16
 """Items of one call that share a commit. Others wait for it, so it must stay short."""
+TOGETHER_ALONE: Final = 48
+"""The same while there are no others."""
 IN_HAND: Final = 3
 """So many such groups are read, one after the other, and not yet committed."""
 A_TURN: Final = 4
@@ -78,8 +80,9 @@ class Conversions:
         tasks: list[asyncio.Task[list[Result]]] = []
         in_hand: set[asyncio.Task[list[Result]]] = set()
         reading = asyncio.Lock()
-        for start in range(0, len(call.items), TOGETHER):
-            some = call.items[start : start + TOGETHER]
+        start = 0
+        while some := call.items[start : start + (TOGETHER_ALONE if self._intake.is_quiet() else TOGETHER)]:
+            start += len(some)
             tasks.append(asyncio.create_task(self._some(some, call, asked, headers, now, reading)))
             in_hand.add(tasks[-1])
             if len(in_hand) == IN_HAND:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from collector.edge.api import Gate
-from collector.edge.conversions import GIVE_WAY_SECONDS, IN_HAND, TOGETHER, Conversions
+from collector.edge.conversions import GIVE_WAY_SECONDS, IN_HAND, TOGETHER, TOGETHER_ALONE, Conversions
 from collector.errors import Unavailable
 from collector.event import Event
 from collector.intake import Intake
@@ -28,8 +28,10 @@ class Around:
 
     version = 1
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, quiet: bool = False) -> None:
         self.room = room
+        self.quiet = quiet
+        self.groups: list[int] = []
         self.taken: list[str] = []
         self.tried = 0
         self.stood_aside = 0.0
@@ -51,11 +53,15 @@ class Around:
         self.stood_aside += max(seconds, 0.0)
         return seconds
 
+    def is_quiet(self) -> bool:
+        return self.quiet
+
     async def note(self, *_record: object) -> None:
         return None
 
     async def take_all(self, calls: Sequence[tuple[Candidate, Record]], _version: int) -> list[Receipt | None]:
         self.tried += len(calls)
+        self.groups.append(len(calls))
         await asyncio.sleep(0)
         if len(self.taken) + len(calls) > self.room:
             raise Unavailable("the line is full")
@@ -96,6 +102,13 @@ async def test_a_call_that_cannot_be_stored_is_one_503_ends_soon_and_fills_no_lo
     gc.collect()
     assert lost == []
     assert around.tried < 3 * IN_HAND * TOGETHER
+
+
+@pytest.mark.parametrize(("quiet", "most"), [(True, TOGETHER_ALONE), (False, TOGETHER)])
+async def test_a_call_shares_longer_commits_only_while_there_are_no_others(quiet: bool, most: int) -> None:
+    around = Around(1000, quiet)
+    assert await post(around, json.dumps({"events": [ITEM] * 100}).encode()) == 200
+    assert around.groups == [most] * (100 // most) + [100 % most]
 
 
 async def test_a_group_stands_aside_for_others_so_long_and_no_longer() -> None:
