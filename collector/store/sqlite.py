@@ -209,10 +209,10 @@ class SqliteEngine:
                     self._sweep = asyncio.create_task(self._checkpoint())
 
     async def _checkpoint(self) -> None:
-        """Most of the log first, beside the writes; then the little that came meanwhile between two writes, so that the log starts anew."""
+        """The log beside the writes, then what came meanwhile, and so on: the last, between two writes, must be little. Then it starts anew."""
         with suppress(sqlite3.Error):
-            await self._sweeper.run(lambda connection: connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
-            await self._writer.run(lambda connection: connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
+            for connection in (self._sweeper, self._sweeper, self._sweeper, self._writer):
+                await connection.run(lambda opened: opened.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
 
     async def close(self) -> None:
         """Close every connection; an open one would keep the interpreter from ending."""
