@@ -22,8 +22,43 @@ _OFFER: Final = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n|\Z)", re.IGNORE
 """Java's client offers HTTP/2 with every first call. We may ignore that; the server would also ignore the body behind it."""
 
 
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
 class _TooLarge(Exception):
     """Ends the parsing; the parser makes it a 400."""
+
+
+class _Way(asyncio.Transport):
+    """The way out of one answer. Its head waits for the first of its body: one system call for both, where the server makes two."""
+
+    __slots__ = ("_begun", "_head", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+        self._begun = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """The head is kept; what comes next takes it along."""
+        if self._begun:
+            if self._head:
+                data, self._head = self._head + data, b""
+            self._transport.write(data)
+        elif data == _CONTINUE:
+            self._transport.write(data)
+        else:
+            self._begun, self._head = True, bytes(data)
+
+    def close(self) -> None:
+        """An answer that broke off after its head."""
+        if self._head:
+            self._transport.write(self._head)
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """As the connection itself."""
+        return self._transport.is_closing()
 
 
 class Connection(HttpToolsProtocol):
@@ -77,6 +112,8 @@ class Connection(HttpToolsProtocol):
         if len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) > HEAD_BYTES_MAX:
             raise _TooLarge
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":  # which has no body that its head could wait for
+            self.cycle.transport = _Way(self.transport)
 
     def on_message_complete(self) -> None:
         """Nothing more is waited for."""
