@@ -31,7 +31,7 @@ PROBE_EVENTS: Final = 1
 MANY_EVENTS: Final = 128
 """So many on their way, and a lane has fewer and larger requests."""
 
-FEWER: Final = 8
+FEWER: Final = 16
 """So many times fewer."""
 
 
