@@ -42,7 +42,7 @@ CONFINED = {
     "httpcore2": ("collector.destinations.outbound",),
     "httpx2": ("collector.destinations.outbound", "collector.sandbox"),
     "starlette": ("collector.edge", "collector.app", "collector.server", "collector.sandbox"),
-    "sqlite3": ("collector.store.sqlite",),
+    "sqlite3": ("collector.store.sqlite", "collector.store.sqlite_file"),
     "aiosqlite": ("collector.store.sqlite",),
     "asyncpg": ("collector.store.postgres",),
 }

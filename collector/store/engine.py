@@ -110,17 +110,17 @@ def load(dialect: str) -> dict[str, Statement]:
     return statements
 
 
-def for_sqlite(statement: Statement, rows: int) -> tuple[str, ...]:
-    """The statement in SQLite's dialect, for so many rows; their values are positional parameters, row by row.
+def for_sqlite(statement: Statement, rows: int) -> tuple[str, tuple[str, ...]]:
+    """The statement in SQLite's dialect and the names of its parameters.
 
-    It may be several: the first is given the rows, the last one answers.
+    With rows, their values are positional parameters, row by row, and those of the named ones come behind them.
     """
-    first, *more = _LOCK.sub("", statement.text).split(";\n")
-    if statement.columns:
-        names = ", ".join(name for name, _ in statement.columns)
-        row = f"({', '.join('?' * len(statement.columns))})"
-        first = f"WITH each ({names}) AS (VALUES {', '.join([row] * rows)})\n{first}"
-    return (first, *more)
+    text, more = _LOCK.sub("", statement.text), tuple(_PARAM.findall(statement.text))
+    if not statement.columns:
+        return text, more
+    names = ", ".join(name for name, _ in statement.columns)
+    row = f"({', '.join('?' * len(statement.columns))})"
+    return f"WITH each ({names}) AS (VALUES {', '.join([row] * rows)})\n{_PARAM.sub('?', text)}", more
 
 
 def for_postgres(statement: Statement, first: int = 1) -> tuple[str, tuple[str, ...]]:

@@ -1,19 +1,19 @@
 """The SQLite engine: one writing connection, a few reading ones, each on a thread of its own."""
 
 import asyncio
-import fcntl
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import aiosqlite
 
 from collector.errors import SettingsError
-from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, for_sqlite, load, migrations, newer
+from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, for_sqlite, load
 from collector.store.face import StaleDirectory
+from collector.store.sqlite_file import migrate, prepare, serving_lock, transact
 
 READERS = 3
 BUSY_MS = 500
@@ -26,6 +26,8 @@ FEW_ROWS = 32
 """Rows that go into one call of a statement, however many they are: each call costs its thread a wait for Python's lock, or two."""
 MOST_ROWS = 128
 """More rows are cut into powers of two, at most this, so that few texts have to be prepared."""
+WHOLE = ("take", "settle")
+"""Statements that may be a commit by themselves: they look at the directory's version, or rely on none."""
 
 _DATA_ERRORS = {
     sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE,
@@ -70,16 +72,9 @@ def _named_errors() -> Iterator[None]:
         raise BadRow(str(error)) from error
 
 
-def _transact(connection: sqlite3.Connection, work: Callable[[], Any]) -> Any:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        result = work()
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return result
+def _is_whole(steps: Sequence[Step]) -> bool:
+    """Whether one call of one statement is the whole commit: SQLite makes a transaction of it, and nobody asks three times for one."""
+    return len(steps) == 1 and steps[0].name in WHOLE and len((steps[0].given([]) or {})["rows"]) <= FEW_ROWS
 
 
 class _Statements:
@@ -87,26 +82,23 @@ class _Statements:
 
     def __init__(self) -> None:
         self._written = load("sqlite")
-        self._texts: dict[tuple[str, int], tuple[str, ...]] = {}
+        self._texts: dict[tuple[str, int], tuple[str, tuple[str, ...]]] = {}
 
     def run(self, connection: sqlite3.Connection, name: str, params: Params) -> Rows:
         if "rows" not in params:
             return connection.execute(self._get(name, 0)[0], params).fetchall()
         given, start = params["rows"], 0
         found: Rows = []
-        more: list[str] = []
         while start < len(given):
             left = len(given) - start
             count = left if left <= FEW_ROWS else min(MOST_ROWS, 1 << left.bit_length() - 1)
-            values = list(chain.from_iterable(given[start : start + count]))
-            first, *more = self._get(name, count)
-            found += connection.execute(first, values).fetchall()
+            text, names = self._get(name, count)
+            values = [*chain.from_iterable(given[start : start + count]), *(params[each] for each in names)]
+            found += connection.execute(text, values).fetchall()
             start += count
-        for text in more:
-            found += connection.execute(text).fetchall()
         return found
 
-    def _get(self, name: str, rows: int) -> tuple[str, ...]:
+    def _get(self, name: str, rows: int) -> tuple[str, tuple[str, ...]]:
         key = (name, rows)
         if key not in self._texts:
             self._texts[key] = for_sqlite(self._written[name], rows)
@@ -123,6 +115,7 @@ class SqliteEngine:
         self._log = path.with_name(path.name + "-wal")
         self._clock = clock
         self._statements = _Statements()
+        self._lost: Rows = []  # what triggers told of the rows of this step; the writer's thread alone has any
         self._stack = AsyncExitStack()
         self._readers: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
         self._writer: _Connection
@@ -145,6 +138,7 @@ class SqliteEngine:
                 self._path, isolation_level=None, timeout=BUSY_MS / 1000, check_same_thread=False, cached_statements=256
             )
             connection.create_function("now_ms", 0, self._clock)
+            connection.create_function("lost", 2, lambda *key: self._lost.append(key))
             # Checkpoints are ours (see _tend); the rest of the hot path must not wait for one.
             for pragma in (
                 "journal_mode = WAL",
@@ -179,18 +173,32 @@ class SqliteEngine:
 
     def _run(self, connection: sqlite3.Connection, steps: Sequence[Step], version: int | None) -> list[Rows]:
         def work() -> list[Rows]:
-            if version is not None:
-                now = self._statements.run(connection, "version", {})[0][0]
-                if now != version:
-                    raise StaleDirectory(now)
-            results: list[Rows] = []
-            for step in steps:
-                params = step.given(results)
-                results.append([] if params is None else self._statements.run(connection, step.name, params))
-            return results
+            self._check(connection, version)
+            return self._all(connection, steps, version)
 
-        result: list[Rows] = _transact(connection, work)
-        return result
+        if not _is_whole(steps):
+            return transact(connection, work)
+        try:
+            return self._all(connection, steps, version)
+        except sqlite3.IntegrityError:
+            self._check(connection, version)
+            raise
+
+    def _check(self, connection: sqlite3.Connection, version: int | None) -> None:
+        if version is not None:
+            now = self._statements.run(connection, "version", {})[0][0]
+            if now != version:
+                raise StaleDirectory(now)
+
+    def _all(self, connection: sqlite3.Connection, steps: Sequence[Step], version: int | None) -> list[Rows]:
+        own = {"now": self._clock(), "version": version}
+        results: list[Rows] = []
+        for step in steps:
+            self._lost.clear()
+            params = step.given(results)
+            rows = [] if params is None else self._statements.run(connection, step.name, {**own, **params})
+            results.append(rows + self._lost)
+        return results
 
     async def now_ms(self) -> int:
         """The injected clock: there is one process to ask."""
@@ -199,7 +207,7 @@ class SqliteEngine:
     async def migrate(self) -> None:
         """Apply what is missing, in one transaction."""
         with _named_errors():
-            await self._writer.run(_migrate)
+            await self._writer.run(migrate)
 
     def _tend(self) -> None:
         """Copy the log into the database on a connection of its own, beside the writes."""
@@ -221,54 +229,6 @@ class SqliteEngine:
         await self._stack.aclose()
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
-    steps = migrations("sqlite")
-
-    def work() -> None:
-        connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT")
-        row = connection.execute("SELECT version FROM schema_version").fetchone()
-        version = row[0] if row else 0
-        if version > steps[-1][0]:
-            raise SettingsError([newer(version, steps[-1][0])])
-        for number, text in steps:
-            if number > version:
-                for statement in _statements(text):
-                    connection.execute(statement)
-        connection.execute("DELETE FROM schema_version")
-        connection.execute("INSERT INTO schema_version (version) VALUES (?)", (steps[-1][0],))
-
-    _transact(connection, work)
-
-
-def _statements(text: str) -> Iterator[str]:
-    """One by one: executescript would commit in between."""
-    statement = ""
-    for line in text.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
-def _prepare(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)  # SQLite would make it readable to all; its log and index get the same mode
-
-
-@contextmanager
-def _serving_lock(path: Path) -> Iterator[IO[bytes]]:
-    name = path.with_name(path.name + ".lock")
-    with name.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SettingsError([
-                f"COLLECTOR_DATABASE_URL: {path} is in use by another serving process (lock file {name}): stop that one, or use"
-                " PostgreSQL, which several processes can share"
-            ]) from error  # fmt: skip
-        yield file
-
-
 @asynccontextmanager
 async def open_sqlite(path: Path, clock: Callable[[], int], serving: bool) -> AsyncIterator[SqliteEngine]:
     """Open the database file, creating and migrating it; `serving` takes the lock that one process at a time can hold.
@@ -281,9 +241,9 @@ async def open_sqlite(path: Path, clock: Callable[[], int], serving: bool) -> As
         )
     async with AsyncExitStack() as stack:
         try:
-            _prepare(path)
+            prepare(path)
             if serving:
-                stack.enter_context(_serving_lock(path))
+                stack.enter_context(serving_lock(path))
         except OSError as error:
             raise SettingsError([f"COLLECTOR_DATABASE_URL: {path} cannot be used: {error.strerror}"]) from error
         engine = SqliteEngine(path, clock)

@@ -170,6 +170,17 @@ async def test_a_take_prepared_for_an_older_directory_is_refused_and_the_others_
     assert len(await store.ledger.records(SHOP, None, 10)) == 1
 
 
+async def test_takes_alone_in_their_commit_are_refused_for_an_older_directory_too(store: Store) -> None:
+    old = await store.directory.version()
+    await store.directory.put_business(business())
+    late = [purchase(), purchase()]
+    with pytest.raises(StaleDirectory) as refused:
+        await store.ledger.take_all([(event, delivery(event), record(event), ()) for event in late], old)
+    assert refused.value.version == await store.directory.version() != old
+    assert [await store.ledger.event(SHOP, event.id) for event in late] == [None, None]
+    assert await store.ledger.records(SHOP, None, 10) == []
+
+
 async def test_a_caller_who_goes_away_harms_nobody(store: Store) -> None:
     tasks = [asyncio.create_task(take(store, f"order-{number}")) for number in range(30)]
     await asyncio.sleep(0)

@@ -1,7 +1,6 @@
 """Every statement goes by an index, in both engines, whatever the tables hold: nothing grows with the backlog."""
 
 import asyncio
-import re
 import sqlite3
 from functools import partial
 from typing import Any
@@ -21,7 +20,7 @@ FAR = 10**14
 # Read whole when the directory changes, or bounded: what waits for a click, what is being sent, the statement's own rows.
 READ_WHOLE = {
     "directory", "pulse", "businesses", "channels", "credentials", "api_keys", "w USING COVERING INDEX waits_key", "d USING INDEX deliveries_leased",
-    "each", "CONSTANT ROW", "2 CONSTANT ROWS", "lanes", "page", "due", "lost", "losers", "late", "idle", "held", "old", "resolved",
+    "each", "CONSTANT ROW", "2 CONSTANT ROWS", "lanes", "page", "due", "lost", "late", "idle", "held", "old", "resolved",
     "ahead", "channels LEFT-JOIN",
 }  # fmt: skip
 
@@ -52,11 +51,10 @@ async def sqlite_plans(store: Store) -> dict[str, list[str]]:
     assert isinstance(store.engine, SqliteEngine)
     plans: dict[str, list[str]] = {}
     for name, statement in engine.load("sqlite").items():
-        plans[name] = []
-        for text in engine.for_sqlite(statement, 2):
-            given = ["1"] * text.count("?") or dict.fromkeys(re.findall(r"(?<!:):(\w+)", text), "1")
-            rows = await store.engine._writer.run(partial(explain, text=f"EXPLAIN QUERY PLAN {text}", given=given))
-            plans[name] += [row[3] for row in rows]
+        text, names = engine.for_sqlite(statement, 2)
+        given = ["1"] * text.count("?") or dict.fromkeys(names, "1")
+        rows = await store.engine._writer.run(partial(explain, text=f"EXPLAIN QUERY PLAN {text}", given=given))
+        plans[name] = [row[3] for row in rows]
     return plans
 
 

@@ -108,6 +108,18 @@ async def test_every_commit_is_synced_and_readers_cannot_write(store: Store) -> 
         await engine.read("raise_version")
 
 
+async def test_events_that_share_a_commit_with_nothing_else_are_one_statement(store: Store) -> None:
+    """The thread that writes waits for Python's lock several times a statement."""
+    assert isinstance(store.engine, sqlite.SqliteEngine)
+    said: list[str] = []
+    await store.engine._writer.run(lambda connection: connection.set_trace_callback(said.append))
+    events = [purchase() for _ in range(20)]
+    events.append(purchase(event_id=events[0].event_id))
+    taken = await store.ledger.take_all([(each, delivery(each), record(each), ()) for each in events], 1)
+    assert [each.won for each in taken] == [True] * 20 + [False]
+    assert {text.split()[0] for text in said} == {"WITH"}  # no BEGIN, no COMMIT
+
+
 async def test_the_log_is_copied_into_the_database_and_starts_anew(
     store: Store, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

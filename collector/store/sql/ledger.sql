@@ -7,22 +7,23 @@
 -- rows: :order_id, :test BIGINT, :digest, :revision BIGINT, :options, :destination, :lane, :state, :reason, :attempts BIGINT,
 -- rows: :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :record_id, :recorded_at BIGINT, :payload
 -- An event with its delivery and its record, where the unique key is free: a trigger of the view `takes` writes the three rows. One
--- statement, because the thread that writes must ask for the interpreter's lock before and after each. Returns the losers,
--- which the trigger wrote down; an event that an uncertain commit has stored before is among them.
+-- statement, because the thread that writes must ask for the interpreter's lock before and after each; alone in its batch it is the
+-- whole transaction, so it looks at the directory's version itself. The trigger tells who lost; an event that an uncertain commit has
+-- stored before is among them.
 INSERT INTO takes (
     business_id, id, event_name, event_id, event_at, received_at, channel, source,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
     user_data, page_url, order_id, test, digest, revision, options,
-    destination, lane, state, reason, attempts, due_at, deadline_at, reference, error, lease_until, record_id, recorded_at, payload
+    destination, lane, state, reason, attempts, due_at, deadline_at, reference, error, lease_until, record_id, recorded_at, payload,
+    expected
 )
 SELECT
     business_id, id, event_name, event_id, event_at, received_at, channel, source,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
     user_data, page_url, order_id, test, digest, revision, options,
-    destination, lane, state, reason, attempts, due_at, deadline_at, reference, error, (SELECT now_ms()) + lease_ms,
-    record_id, recorded_at, payload
+    destination, lane, state, reason, attempts, due_at, deadline_at, reference, error, :now + lease_ms,
+    record_id, recorded_at, payload, :version
 FROM each;
-DELETE FROM losers RETURNING business_id, id;
 
 -- name: take postgres
 -- rows: :business_id, :id, :event_name, :event_id, :event_at BIGINT, :received_at BIGINT, :channel, :source, :cnct_tracking_id,

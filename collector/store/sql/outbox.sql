@@ -89,7 +89,7 @@ ORDER BY s.due_at, s.id;
 -- rows: :business_id, :id, :number BIGINT, :state, :reason, :due_at BIGINT, :reference, :error, :trigger, :at BIGINT, :outcome,
 -- rows: :http_status BIGINT, :code BIGINT, :subcode BIGINT, :duration_ms BIGINT, :attempt_reference, :answer
 -- The new state, while the lease is held by this number, and the try that was made: a trigger of the view `settlements` writes both.
--- Returns those whose lease was lost, or who were settled before, by an uncertain commit.
+-- It tells whose lease was lost, or who was settled before, by an uncertain commit.
 INSERT INTO settlements (
     business_id, id, number, state, reason, due_at, reference, error, trigger, at, outcome, http_status, code, subcode,
     duration_ms, attempt_reference, answer
@@ -97,7 +97,6 @@ INSERT INTO settlements (
 SELECT *
 FROM each
 WHERE true;
-DELETE FROM losers RETURNING business_id, id;
 
 -- name: settle postgres
 -- rows: :business_id, :id, :number BIGINT, :state, :reason, :due_at BIGINT, :reference, :error, :trigger, :at BIGINT, :outcome,

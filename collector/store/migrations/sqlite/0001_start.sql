@@ -283,26 +283,22 @@ FROM records AS r
 LEFT JOIN deliveries AS d ON d.business_id = r.business_id AND d.id = r.event_row;
 
 -- What one call stores at once: an event, its delivery and its record. Inserting into this view inserts the three rows, or none of them
--- where the event's key is taken: then it is written down in `losers`, which the same transaction reads and empties. (changes() is what the
--- statement before it did; a statement that finds it 0 does nothing and leaves it so.)
-CREATE TABLE losers (
-    business_id TEXT NOT NULL,
-    id TEXT NOT NULL
-) STRICT;
-
+-- where the event's key is taken: then it is told to `lost`, the engine's own function. (changes() is what the statement before it did; a
+-- statement that finds it 0 does nothing and leaves it so.) Nothing is inserted for another version of the directory than `expected`.
 CREATE VIEW takes AS
 SELECT
     e.business_id, e.id, e.event_name, e.event_id, e.event_at, e.received_at, e.channel, e.source,
     e.cnct_tracking_id, e.sendout_id, e.ctwa_clid, e.ad_id, e.consent, e.custom_data, e.currency, e.value_micros,
     e.user_data, e.page_url, e.order_id, e.test, e.digest, e.revision, e.options,
     d.destination, d.lane, d.state, d.reason, d.attempts, d.due_at, d.deadline_at, d.reference, d.error, d.lease_until,
-    r.id AS record_id, r.received_at AS recorded_at, r.payload
+    r.id AS record_id, r.received_at AS recorded_at, r.payload, NULL AS expected
 FROM events AS e
 JOIN deliveries AS d ON d.business_id = e.business_id AND d.id = e.id
 JOIN records AS r ON r.business_id = e.business_id AND r.event_row = e.id;
 
 CREATE TRIGGER take INSTEAD OF INSERT ON takes
 BEGIN
+    SELECT RAISE(ABORT, 'stale') FROM directory WHERE version <> new.expected;
     INSERT INTO events (
         business_id, id, event_name, event_id, event_at, received_at, channel, source,
         cnct_tracking_id, sendout_id, ctwa_clid, ad_id, consent, custom_data, currency, value_micros,
@@ -329,7 +325,7 @@ BEGIN
         new.business_id, new.record_id, new.recorded_at, new.source, new.id, new.event_name, new.event_id, 0, new.revision,
         new.cnct_tracking_id, new.sendout_id, new.ctwa_clid, new.ad_id, new.payload
     WHERE changes() = 1;
-    INSERT INTO losers (business_id, id) SELECT new.business_id, new.id WHERE changes() = 0;
+    SELECT lost(new.business_id, new.id) WHERE changes() = 0;
 END;
 
 -- What one attempt came to. Inserting into this view updates the delivery and inserts the attempt, or neither where the lease is lost.
@@ -359,5 +355,5 @@ BEGIN
         new.duration_ms, new.attempt_reference, new.answer, new.error, d.revision
     FROM deliveries AS d
     WHERE changes() = 1 AND d.business_id = new.business_id AND d.id = new.id;
-    INSERT INTO losers (business_id, id) SELECT new.business_id, new.id WHERE changes() = 0;
+    SELECT lost(new.business_id, new.id) WHERE changes() = 0;
 END;
