@@ -1,7 +1,6 @@
 """The PostgreSQL engine: a small pool, many processes."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -15,7 +14,6 @@ from collector.store.engine import (
     Interrupted,
     Params,
     Rows,
-    Statement,
     Step,
     for_postgres,
     load,
@@ -24,6 +22,7 @@ from collector.store.engine import (
     newer,
 )
 from collector.store.face import StaleDirectory
+from collector.store.postgres_function import Function
 
 WHOLE = ("take", "settle", "claim")
 """The statements that are functions as well."""
@@ -70,36 +69,6 @@ class _Connection(asyncpg.Connection):
         return not self._begun & (self._begun - 1)
 
 
-class _Function:
-    """A statement as a function of its schema, which begins the transaction and is all of it.
-
-    The name tells the text: a later release has its own beside it, and both can serve from one database.
-    """
-
-    def __init__(self, name: str, statement: Statement) -> None:
-        self._alone, _ = for_postgres(statement)
-        self._text, _ = for_postgres(statement, first=2)  # behind the version
-        self._name = f"{name}_{hashlib.sha256(self._text.encode()).hexdigest()[:12]}"
-        self._count = len(statement.columns) + 2
-        values = ", ".join(f"${place}" for place in range(1, self._count + 2))
-        self.call = f"SELECT * FROM {self._name}({values})"  # noqa: S608  # all of it is ours
-
-    async def create(self, connection: Any) -> None:
-        """Its columns are those of the statement now: a type of the schema's own could not change while an older release has its function."""
-        prepared = await connection.prepare(self._alone)
-        columns = ", ".join(f"c{place} {each.type.name}" for place, each in enumerate(prepared.get_attributes()))
-        await connection.execute(f"""
-            CREATE OR REPLACE FUNCTION {self._name}(expected BIGINT{", TEXT" * self._count})
-            RETURNS TABLE ({columns}) LANGUAGE plpgsql AS $body$
-            #variable_conflict use_column
-            BEGIN
-                PERFORM begin_write(FALSE, expected);
-                RETURN QUERY {self._text};
-            END
-            $body$
-        """)
-
-
 def _begin(exclusive: bool, version: int | None) -> str:
     """How a transaction begins that relies on that version of the directory, or on none."""
     return _BEGIN.format(exclusive=str(exclusive).upper(), version="NULL" if version is None else int(version))
@@ -130,8 +99,10 @@ class PostgresEngine:
         written = load("postgres")
         self._columns = {name: statement.columns for name, statement in written.items()}
         self._statements = {name: for_postgres(statement) for name, statement in written.items()}
-        self._whole = {name: _Function(name, written[name]) for name in WHOLE}
+        self._whole = {name: Function(name, written[name]) for name in WHOLE}
         self._reads = asyncio.Semaphore(READERS)
+        self._writes = asyncio.Semaphore(WRITERS)
+        self._kept: list[Any] = []
 
     async def read(self, name: str, params: Params | None = None) -> Rows:
         """Rows of a reading statement."""
@@ -154,11 +125,24 @@ class PostgresEngine:
         rows: Rows = await connection.fetch(text, *values)
         return rows
 
+    @asynccontextmanager
+    async def _writer(self) -> AsyncIterator[Any]:
+        """A connection to commit with: that of the last commit, which stays at hand (the pool makes a task of every return)."""
+        async with self._writes:
+            self._kept = [each for each in self._kept if _is_open(each)]
+            connection = self._kept.pop() if self._kept else await self._pool.acquire()
+            try:
+                yield connection
+            except BaseException:
+                await self._pool.release(connection)
+                raise
+            self._kept.append(connection)
+
     async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
         """All steps in one transaction, under this schema's lock: shared, or `exclusive` for a change of the directory."""
         steps = [step for step in steps if step.name in self._statements]
         with _named_errors():
-            async with self._pool.acquire() as connection:
+            async with self._writer() as connection:
                 try:
                     if connection.forgets():
                         await connection.execute("DISCARD PLANS")
@@ -217,6 +201,8 @@ class PostgresEngine:
 
     async def close(self) -> None:
         """Give the connections back; those that do not answer are cut."""
+        while self._kept:
+            await self._pool.release(self._kept.pop())
         try:
             await asyncio.wait_for(self._pool.close(), COMMAND_SECONDS)
         except TimeoutError:
@@ -230,6 +216,13 @@ async def _roll_back(connection: Any) -> None:
             await connection.execute("ROLLBACK", timeout=CONNECT_SECONDS)
     except (asyncpg.PostgresError, *_CONNECTION_ERRORS):
         _cut(connection)
+
+
+def _is_open(connection: Any) -> bool:
+    """False also for one that the pool took back because it was lost."""
+    with suppress(asyncpg.InterfaceError):
+        return not connection.is_closed()
+    return False
 
 
 def _cut(connection: Any) -> None:

@@ -6,9 +6,11 @@ import asyncpg
 import pytest
 
 from collector.errors import SettingsError
+from collector.store import postgres
 from collector.store.face import Taken
 from collector.store.opening import open_store
-from tests.contract.samples import SHOP, delivery, purchase, record, stored
+from collector.store.postgres import READERS, WRITERS, PostgresEngine
+from tests.contract.samples import SHOP, delivery, lane, purchase, record, stored
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +41,29 @@ async def test_a_server_that_cannot_be_used_is_a_settings_error(postgres_dsn: st
     with pytest.raises(SettingsError, match="COLLECTOR_DATABASE_URL"):
         async with open_store(dsn, serving=True):
             pytest.fail("it opened")
+
+
+async def test_commits_keep_their_connections_and_reads_have_others(postgres_dsn: str) -> None:
+    """Whatever commits hold, every read finds a connection; and what was lost while nobody used it costs nobody a call."""
+    other = await asyncpg.connect(postgres_dsn)
+    backends = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+    async with open_store(postgres_dsn, serving=True) as store:
+        assert isinstance(store.engine, PostgresEngine)
+        await asyncio.gather(*(store.outbox.claim(lane(), 1, 1000) for _ in range(3 * WRITERS)))
+        kept = list(store.engine._kept)
+        assert len(kept) == WRITERS
+        await asyncio.wait_for(asyncio.gather(*(store.outbox.due() for _ in range(3 * READERS))), 10)
+        await stored(store)
+        assert set(store.engine._kept) == set(kept)
+        for row in await other.fetch(backends):
+            await other.execute("SELECT pg_terminate_backend($1, 5000)", row[0])
+        while any(postgres._is_open(each) for each in kept):  # noqa: ASYNC110  # nobody signals that the news of their end has come
+            await asyncio.sleep(0)
+        assert (await stored(store)).delivery.state == "pending"
+        assert not set(store.engine._kept) & set(kept)
+    assert await other.fetch(backends) == []
+    await other.close()
 
 
 async def test_backends_killed_under_load_lose_and_double_nothing(postgres_dsn: str) -> None:
