@@ -97,6 +97,7 @@ class PostgresEngine:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         written = load("postgres")
+        self._others = load("sqlite").keys() - written.keys()
         self._columns = {name: statement.columns for name, statement in written.items()}
         self._statements = {name: for_postgres(statement) for name, statement in written.items()}
         self._whole = {name: Function(name, written[name]) for name in WHOLE}
@@ -140,7 +141,7 @@ class PostgresEngine:
 
     async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
         """All steps in one transaction, under this schema's lock: shared, or `exclusive` for a change of the directory."""
-        steps = [step for step in steps if step.name in self._statements]
+        steps = [step for step in steps if step.name not in self._others]
         with _named_errors():
             async with self._writer() as connection:
                 try:

@@ -228,3 +228,10 @@ async def test_a_release_that_is_run_again_takes_nothing_from_who_claimed_meanwh
     assert (found.state, found.attempts, theirs.delivery.attempts) == ("sending", 1, 1)
     await store.outbox.release([theirs], NOW)
     assert (await standing(store, event)).delivery.state == "pending"
+
+
+async def test_a_step_that_no_dialect_has_is_a_fault_of_ours_and_no_silence(store: Store) -> None:
+    """One that only the other dialect has is left out: a misspelt one must not be taken for it."""
+    with pytest.raises(KeyError, match="clame"):
+        await store.engine.commit([Step("clame", {"rows": [("lane", 1, 1000, "lease")]})])
+    assert (await store.ledger.take(event := purchase(), delivery(event), record(event), (), 1)).won
