@@ -30,7 +30,10 @@ class _TooLarge(Exception):
 
 
 class _Way(asyncio.Transport):
-    """The way out of one answer. Its head waits for the first of its body: one system call for both, where the server makes two."""
+    """The way out of one answer. Its head waits for the first of its body: one system call for both, where the server makes two.
+
+    (An answer whose head must be seen long before its body would have to send an empty piece first; there is none.)
+    """
 
     __slots__ = ("_begun", "_head", "_transport")
 
@@ -52,7 +55,7 @@ class _Way(asyncio.Transport):
 
     def close(self) -> None:
         """An answer that broke off after its head."""
-        if self._head:
+        if self._head and not self._transport.is_closing():
             self._transport.write(self._head)
         self._transport.close()
 

@@ -34,6 +34,9 @@ MANY_EVENTS: Final = 128
 FEWER: Final = 16
 """So many times fewer."""
 
+FEWEST: Final = 2
+"""But not one alone: a search for a bad event, which takes many requests in a row, must not stop its lane."""
+
 
 class Lane:
     """Holds claimed events and starts requests. Everything but the requests themselves happens at once, on the event loop."""
@@ -150,7 +153,7 @@ class Lane:
 
     def _most(self) -> int:
         """How many requests may be on their way."""
-        return max(self._window // FEWER, self._window_first) if self._crowded() else self._window
+        return min(self._window, max(self._window // FEWER, FEWEST)) if self._crowded() else self._window
 
     def _crowded(self) -> bool:
         """While few events are on their way, none waits for company or for another's answer; of many, fewer and larger requests cost less and

@@ -31,6 +31,8 @@ WRITERS = 4
 """Group commits, claims and directory changes at once; reads cannot take these connections."""
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 10.0
+KEPT_SECONDS = 240.0
+"""How long a connection waits for the next commit: the pool drops its own after five minutes, and so do balancers, without a word."""
 
 # Locks of this schema only: several collectors may share a database. The class says whose locks they are ("cnct").
 _LOCK = "(1668178804, hashtext(current_schema()))"
@@ -103,7 +105,8 @@ class PostgresEngine:
         self._whole = {name: Function(name, written[name]) for name in WHOLE}
         self._reads = asyncio.Semaphore(READERS)
         self._writes = asyncio.Semaphore(WRITERS)
-        self._kept: list[Any] = []
+        self._kept: list[tuple[Any, float]] = []
+        self._closing = False
 
     async def read(self, name: str, params: Params | None = None) -> Rows:
         """Rows of a reading statement."""
@@ -129,15 +132,24 @@ class PostgresEngine:
     @asynccontextmanager
     async def _writer(self) -> AsyncIterator[Any]:
         """A connection to commit with: that of the last commit, which stays at hand (the pool makes a task of every return)."""
+        now = asyncio.get_running_loop().time
         async with self._writes:
-            self._kept = [each for each in self._kept if _is_open(each)]
-            connection = self._kept.pop() if self._kept else await self._pool.acquire()
+            connection = None
+            while self._kept and connection is None:
+                connection, since = self._kept.pop()
+                if now() - since > KEPT_SECONDS or not _is_open(connection):
+                    _cut(connection)
+                    connection = None
+            connection = connection or await self._pool.acquire()
+            keep = False
             try:
                 yield connection
-            except BaseException:
-                await self._pool.release(connection)
-                raise
-            self._kept.append(connection)
+                keep = len(self._kept) < self.writers and not self._closing
+            finally:
+                if keep:
+                    self._kept.append((connection, now()))
+                else:
+                    await self._pool.release(connection)
 
     async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
         """All steps in one transaction, under this schema's lock: shared, or `exclusive` for a change of the directory."""
@@ -202,8 +214,9 @@ class PostgresEngine:
 
     async def close(self) -> None:
         """Give the connections back; those that do not answer are cut."""
+        self._closing = True
         while self._kept:
-            await self._pool.release(self._kept.pop())
+            await self._pool.release(self._kept.pop()[0])
         try:
             await asyncio.wait_for(self._pool.close(), COMMAND_SECONDS)
         except TimeoutError:

@@ -146,6 +146,7 @@ class SqliteEngine:
                 "wal_autocheckpoint = 0",
                 "temp_store = MEMORY",
                 "cache_size = -32768",
+                "trusted_schema = ON",  # our triggers call our functions, and some builds forbid that
             ):
                 connection.execute(f"PRAGMA {pragma}")
             for statement in more:

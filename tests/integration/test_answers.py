@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from collector.edge.connection import Connection
+from collector.edge.connection import Connection, _Way
 from tests.processes import serving
 
 HEAD = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}
@@ -124,3 +124,20 @@ def test_a_head_without_a_body_waits_for_none(line: socket.socket) -> None:
     line.settimeout(2)
     line.sendall(b"HEAD /whole HTTP/1.1\r\nHost: x\r\n\r\n")
     assert line.recv(4096).endswith(b"content-length: 4\r\n\r\n")
+
+
+def test_nothing_is_written_to_a_connection_that_has_ended() -> None:
+    """uvloop raises there, and the fault that ended the answer would be lost behind that."""
+    pieces: list[bytes] = []
+
+    class Ended(asyncio.Transport):
+        def is_closing(self) -> bool:
+            return True
+
+        def close(self) -> None:
+            pieces.append(b"closed")
+
+    way = _Way(Ended())
+    way.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    way.close()
+    assert pieces == [b"closed"]

@@ -140,7 +140,7 @@ async def test_the_work_for_one_delivery_does_not_grow_with_the_backlog_in_postg
 async def pages(store: Store) -> int:
     """Heap and index pages of the store's tables that its sessions have touched so far."""
     assert isinstance(store.engine, PostgresEngine)
-    kept = store.engine._kept
+    kept = [connection for connection, _ in store.engine._kept]
     sessions = [await store.engine._pool.acquire() for _ in range(READERS + WRITERS - len(kept))]
     for session in (*kept, *sessions):
         await session.execute("SELECT pg_stat_force_next_flush()")

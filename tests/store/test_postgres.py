@@ -1,14 +1,16 @@
 """What only the PostgreSQL engine does: a DSN with options, a server that goes away and comes back."""
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pytest
 
 from collector.errors import SettingsError
 from collector.store import postgres
+from collector.store.engine import Step
 from collector.store.face import Taken
-from collector.store.opening import open_store
+from collector.store.opening import Store, open_store
 from collector.store.postgres import READERS, WRITERS, PostgresEngine
 from tests.contract.samples import SHOP, delivery, lane, purchase, record, stored
 
@@ -51,18 +53,56 @@ async def test_commits_keep_their_connections_and_reads_have_others(postgres_dsn
     async with open_store(postgres_dsn, serving=True) as store:
         assert isinstance(store.engine, PostgresEngine)
         await asyncio.gather(*(store.outbox.claim(lane(), 1, 1000) for _ in range(3 * WRITERS)))
-        kept = list(store.engine._kept)
-        assert len(kept) == WRITERS
+        kept = held(store)
+        assert len(kept) == store.engine.writers
         await asyncio.wait_for(asyncio.gather(*(store.outbox.due() for _ in range(3 * READERS))), 10)
         await stored(store)
-        assert set(store.engine._kept) == set(kept)
+        assert set(held(store)) == set(kept)
         for row in await other.fetch(backends):
             await other.execute("SELECT pg_terminate_backend($1, 5000)", row[0])
         while any(postgres._is_open(each) for each in kept):  # noqa: ASYNC110  # nobody signals that the news of their end has come
             await asyncio.sleep(0)
         assert (await stored(store)).delivery.state == "pending"
-        assert not set(store.engine._kept) & set(kept)
+        assert not set(held(store)) & set(kept)
     assert await other.fetch(backends) == []
+    await other.close()
+
+
+def held(store: Store) -> list[Any]:
+    """The connections that wait for the next commit."""
+    assert isinstance(store.engine, PostgresEngine)
+    return [connection for connection, _ in store.engine._kept]
+
+
+async def test_a_connection_that_waited_for_long_is_not_used_again(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something between may have dropped it without a word, and a commit would wait for its answer."""
+    async with open_store(postgres_dsn, serving=True) as store:
+        await stored(store)
+        kept = held(store)
+        await stored(store)
+        assert held(store) == kept
+        monkeypatch.setattr(postgres, "KEPT_SECONDS", -1.0)
+        await stored(store)
+        assert len(held(store)) == 1
+        assert held(store) != kept
+        assert not postgres._is_open(kept[0])
+
+
+async def test_the_end_waits_for_a_commit_under_way_and_not_longer(postgres_dsn: str) -> None:
+    other = await asyncpg.connect(postgres_dsn)
+    async with open_store(postgres_dsn, serving=True) as store:
+        async with other.transaction():
+            await other.execute("LOCK TABLE directory IN ACCESS EXCLUSIVE MODE")
+            late = asyncio.create_task(store.engine.commit([Step("clock")], 1))
+            while not await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                pass
+            end = asyncio.create_task(store.engine.close())
+            await asyncio.sleep(0)
+        await asyncio.wait_for(end, postgres.COMMAND_SECONDS / 2)
+        assert len(await late) == 1
+        assert held(store) == []
     await other.close()
 
 
