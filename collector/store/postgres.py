@@ -144,7 +144,7 @@ class PostgresEngine:
             keep = False
             try:
                 yield connection
-                keep = len(self._kept) < self.writers and not self._closing
+                keep = not self._closing
             finally:
                 if keep:
                     self._kept.append((connection, now()))
