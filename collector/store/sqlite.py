@@ -166,7 +166,7 @@ class SqliteEngine:
         return rows
 
     async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
-        """All steps in one BEGIN IMMEDIATE … COMMIT, fsynced. There is one writer, so every commit is exclusive."""
+        """All steps in one transaction, fsynced. There is one writer, so every commit is exclusive."""
         with _named_errors():
             results: list[Rows] = await self._writer.run(lambda connection: self._run(connection, steps, version))
         self._tend()
