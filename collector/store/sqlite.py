@@ -19,7 +19,9 @@ READERS = 3
 BUSY_MS = 500
 """How long SQLite itself waits for another process's write; the writer retries beyond that."""
 CHECKPOINT_BYTES = 8 * 1024 * 1024
-"""The write-ahead log is copied into the database when it has grown by so much."""
+"""A write-ahead log of at least so much is copied into the database. (It is written anew from its beginning then, and its file stays as long as it was.)"""
+REST_SECONDS = 0.5
+"""But not again so soon: a page that many commits change is copied once, and each copy asks the disk for four syncs that commits wait behind."""
 OLDEST = (3, 37, 0)
 """The first SQLite with STRICT tables (UPDATE … FROM, RETURNING and MATERIALIZED are older)."""
 FEW_ROWS = 32
@@ -121,6 +123,7 @@ class SqliteEngine:
         self._writer: _Connection
         self._sweeper: _Connection
         self._sweep: asyncio.Task[None] | None = None
+        self._rested_at = 0.0
 
     async def start(self) -> None:
         """Open the connections; what was opened is closed again when one fails."""
@@ -212,7 +215,7 @@ class SqliteEngine:
 
     def _tend(self) -> None:
         """Copy the log into the database on a connection of its own, beside the writes."""
-        if self._sweep is None or self._sweep.done():
+        if (self._sweep is None or self._sweep.done()) and asyncio.get_running_loop().time() >= self._rested_at:
             with suppress(OSError):
                 if self._log.stat().st_size > CHECKPOINT_BYTES:
                     self._sweep = asyncio.create_task(self._checkpoint())
@@ -222,6 +225,7 @@ class SqliteEngine:
         with suppress(sqlite3.Error):
             for connection in (self._sweeper, self._sweeper, self._sweeper, self._writer):
                 await connection.run(lambda opened: opened.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
+        self._rested_at = asyncio.get_running_loop().time() + REST_SECONDS
 
     async def close(self) -> None:
         """Close every connection; an open one would keep the interpreter from ending."""

@@ -124,6 +124,7 @@ async def test_the_log_is_copied_into_the_database_and_starts_anew(
     store: Store, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "CHECKPOINT_BYTES", 1_000_000)
+    monkeypatch.setattr(sqlite, "REST_SECONDS", 0.0)
     for _ in range(30):
         events = [purchase() for _ in range(100)]
         await asyncio.gather(
@@ -134,6 +135,25 @@ async def test_the_log_is_copied_into_the_database_and_starts_anew(
         await store.engine._sweep
     sizes = [size(database.with_name(database.name + "-wal")), size(database)]
     assert sizes[0] < 5_000_000 < sizes[1]
+
+
+async def test_a_log_that_was_long_once_is_not_copied_after_every_commit(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file never gets shorter, so its length alone says no more."""
+    assert isinstance(store.engine, sqlite.SqliteEngine)
+    monkeypatch.setattr(sqlite, "CHECKPOINT_BYTES", 0)
+    monkeypatch.setattr(sqlite, "REST_SECONDS", 3600.0)
+    sweeps = set()
+    for _ in range(5):
+        await stored(store)
+        assert store.engine._sweep is not None
+        await store.engine._sweep
+        sweeps.add(store.engine._sweep)
+    assert len(sweeps) == 1
+    store.engine._rested_at = 0.0  # an hour later
+    await stored(store)
+    assert store.engine._sweep not in sweeps
 
 
 def size(path: Path) -> int:
