@@ -19,9 +19,9 @@ READERS = 3
 BUSY_MS = 500
 """How long SQLite itself waits for another process's write; the writer retries beyond that."""
 CHECKPOINT_BYTES = 8 * 1024 * 1024
-"""A write-ahead log of at least so much is copied into the database. (It is written anew from its beginning then, and its file stays as long as it was.)"""
+"""A write-ahead log of at least so much is copied into the database. Then it begins anew, and its file stays as long as it was."""
 REST_SECONDS = 0.5
-"""But not again so soon: a page that many commits change is copied once, and each copy asks the disk for four syncs that commits wait behind."""
+"""But not again so soon: a page that many commits change is copied once, and each copy asks for syncs that commits wait behind."""
 OLDEST = (3, 37, 0)
 """The first SQLite with STRICT tables (UPDATE … FROM, RETURNING and MATERIALIZED are older)."""
 FEW_ROWS = 32
