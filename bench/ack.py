@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.postgres import running_server
+from bench.seasoned import seasoned_server
 from tests.processes import free_port
 
 HERE = Path(__file__).parent
@@ -94,7 +94,7 @@ def main() -> None:
         servers = {kind: stack.enter_context(serving(kind)) for kind in ("bare", "null")}
         servers["sqlite"] = stack.enter_context(serving("web"))
         if not given.no_postgres:
-            server = stack.enter_context(running_server())
+            server = stack.enter_context(seasoned_server())
             if server is None:
                 raise SystemExit("no PostgreSQL found")
             dsn = stack.enter_context(server.database())

@@ -27,8 +27,8 @@ import uvloop
 
 from bench.ack import HERE, serving
 from bench.callers import call, order
+from bench.seasoned import seasoned_server
 from bench.server import APP_SECRET, BUSINESS, KEY
-from tests.postgres import running_server
 
 BODIES = 40_000
 LISTS = 5
@@ -162,7 +162,7 @@ def main() -> None:
         bodies(path)
         plain = stack.enter_context(serving("bare"))
         for engine in (given.engine,) if given.engine else ("sqlite", "postgres"):
-            server = stack.enter_context(running_server()) if engine == "postgres" else None
+            server = stack.enter_context(seasoned_server()) if engine == "postgres" else None
             urls = [stack.enter_context(server.database())] if server else []
             port, _ = stack.enter_context(serving("web", *urls))
             if "lists" not in given.rows or "webhooks" in given.rows:

@@ -25,6 +25,7 @@ import uvloop
 
 from bench.ack import HERE, cpu_seconds, load, serving
 from bench.callers import callers, paced
+from bench.seasoned import seasoned_server
 from bench.server import SECRET, set_up
 from bench.store import claims, drain, fill, make, takes
 from collector.destinations.meta import Meta
@@ -32,7 +33,7 @@ from collector.destinations.outbound import Outbound
 from collector.policy import MESSAGING_NAMES
 from collector.settings import load as load_settings
 from collector.store.opening import open_store
-from tests.postgres import PostgresServer, running_server
+from tests.postgres import PostgresServer
 from tests.processes import free_port
 
 FIRST = 1_000_000_000
@@ -249,17 +250,24 @@ class Bench:
     def store(self) -> None:
         """See ROWS."""
 
-        async def measure(url: str) -> None:
+        async def settle(url: str) -> None:
             async with open_store(url, serving=True) as store:
                 await takes(store, 64, 4, "pending")
                 for batch in (50, 500):
                     await drain(store, batch, 2, 8_000)
                 await drain(store, 500, 2, 1_000_000)
-                await claims(store, url, self._given.million)
 
+        async def claim(few: str, many: str) -> None:
+            await fill(few, FIRST, FIRST + 999)
+            await fill(many, FIRST, FIRST + self._given.million - 1)
+            async with open_store(few, serving=True) as small, open_store(many, serving=True) as large:
+                await claims(small, large)
+
+        self.say("store", f"claims at a backlog of 1,000 and of {self._given.million:,}")
         with self.database() as url:
-            self.say("store", "")
-            uvloop.run(measure(url))
+            uvloop.run(settle(url))
+        with self.database() as few, self.database() as many:
+            uvloop.run(claim(few, many))
 
 
 def main() -> None:
@@ -278,7 +286,7 @@ def main() -> None:
     print(f"load average {os.getloadavg()[0]:.1f} at the start")
     with ExitStack() as stack:
         for engine in (given.engine,) if given.engine else ("sqlite", "postgres"):
-            server = stack.enter_context(running_server()) if engine == "postgres" else None
+            server = stack.enter_context(seasoned_server()) if engine == "postgres" else None
             bench = Bench(engine, server, given)
             for row in given.rows or ROWS:
                 getattr(bench, row)()

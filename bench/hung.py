@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from bench.ack import load, serving
 from bench.delivery import sinking
-from tests.postgres import running_server
+from bench.seasoned import seasoned_server
 
 GATE = 1.5
 HEALTHY_MS = 150
@@ -42,7 +42,7 @@ def main() -> None:
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing: apt-get install wrk")
     with ExitStack() as stack:
-        server = stack.enter_context(running_server()) if given.postgres else None
+        server = stack.enter_context(seasoned_server()) if given.postgres else None
         sinks = {"healthy": stack.enter_context(sinking(HEALTHY_MS)), "hung": stack.enter_context(sinking(NEVER_MS))}
         servers = {}
         for name, sink in sinks.items():
