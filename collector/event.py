@@ -100,7 +100,7 @@ class _CustomData(msgspec.Struct, omit_defaults=True, gc=False):
     content_type: str | UnsetType = UNSET
     content_ids: list[str] | UnsetType = UNSET
     num_items: int | UnsetType = UNSET
-    contents: list[dict[str, str | int | float]] | UnsetType = UNSET
+    contents: list[Content] | UnsetType = UNSET
 
 
 def micros(value: float) -> int:
@@ -148,18 +148,21 @@ def read_payload(payload: Payload, event_name: str, field: str) -> Detail:
         data.content_type = payload.content_type
     if payload.content_ids is not UNSET:
         _at_most(payload.content_ids, f"{field}.content_ids")
-        data.content_ids = [
-            plain_text(value, f"{field}.content_ids[{index}]") for index, value in enumerate(payload.content_ids)
-        ]
+        for index, value in enumerate(payload.content_ids):
+            if fault := text_fault(value):
+                raise InvalidField(f"{field}.content_ids[{index}]", fault)
+        data.content_ids = payload.content_ids
     if payload.num_items is not UNSET:
         data.num_items = _count(payload.num_items, f"{field}.num_items")
     if payload.contents is not UNSET:
         _at_most(payload.contents, f"{field}.contents")
-        data.contents = [
-            _content(item.id, item, f"{field}.contents[{index}]")
-            for index, item in enumerate(payload.contents)
-            if item.id is not UNSET
-        ]
+        data.contents = []
+        for index, item in enumerate(payload.contents):
+            if item.id is not UNSET:
+                try:
+                    data.contents.append(_content(item, item.id))
+                except InvalidField as fault_:
+                    raise InvalidField(f"{field}.contents[{index}].{fault_.field}", fault_.rule) from None
     order_id = None if data.order_id is UNSET else data.order_id
     return Detail(msgspec.json.encode(data).decode(), currency, value_micros, order_id)
 
@@ -246,21 +249,30 @@ def _at_most(items: list[str] | list[Content], field: str) -> None:
         raise InvalidField(field, f"at most {CONTENTS_MAX} items")
 
 
-def plain_text(value: str, field: str, bytes_max: int = ID_BYTES_MAX) -> str:
-    """A text that says something, is not too long and holds no control characters. Raises InvalidField."""
+def text_fault(value: str, bytes_max: int = ID_BYTES_MAX) -> str | None:
+    """Name the rule that a text breaks, or None: it says something, is not too long and holds no control characters."""
     if not value:
-        raise InvalidField(field, "must not be empty")
+        return "must not be empty"
     if len(value) > bytes_max or len(value.encode()) > bytes_max:
-        raise InvalidField(field, f"at most {bytes_max} bytes")
+        return f"at most {bytes_max} bytes"
     if not value.isprintable() and _CONTROL.search(value):
-        raise InvalidField(field, "must not hold control characters")
+        return "must not hold control characters"
+    return None
+
+
+def plain_text(value: str, field: str, bytes_max: int = ID_BYTES_MAX) -> str:
+    """The text, where it has no fault. Raises InvalidField."""
+    if fault := text_fault(value, bytes_max):
+        raise InvalidField(field, fault)
     return value
 
 
-def _content(id: str, item: Content, field: str) -> dict[str, str | int | float]:
-    line: dict[str, str | int | float] = {"id": plain_text(id, f"{field}.id")}
+def _content(item: Content, id: str) -> Content:
+    """The line item as Meta reads it. Raises InvalidField, with the name that the field has in the item."""
+    if fault := text_fault(id):
+        raise InvalidField("id", fault)
     if item.quantity is not UNSET:
-        line["quantity"] = _count(item.quantity, f"{field}.quantity")
+        _count(item.quantity, "quantity")
     if item.item_price is not UNSET:
-        line["item_price"] = amount(_money(item.item_price, f"{field}.item_price"))
-    return line
+        item.item_price = amount(_money(item.item_price, "item_price"))
+    return item

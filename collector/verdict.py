@@ -115,6 +115,10 @@ class Verdicts:
         if self._poll is None or self._poll.done():
             self._poll = asyncio.create_task(self._ask_the_store(), name="verdicts")
 
+    def awaits(self, business_id: str, id: str) -> bool:
+        """Whether anybody waits for this event."""
+        return (business_id, id) in self._tickets
+
     def settled(self, delivery: Delivery) -> None:
         """An attempt was settled, and committed; whoever waits for it hears so."""
         for reference in self._tickets.get((delivery.business_id, delivery.id), ()):

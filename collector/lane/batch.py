@@ -90,7 +90,7 @@ class Batch:
 
     async def _sort_out(self, claims: Sequence[Claim]) -> list[Claim]:
         """The claims that may be sent now. The others end here without a request: it is too late for them, or their outcome is known."""
-        now, elapsed = self._kit.clock(), self._kit.elapsed_ms()
+        now, steady, elapsed = self._kit.clock(), self._kit.steady_ms(), self._kit.elapsed_ms()
         fit: list[Claim] = []
         endings: list[Ending] = []
         for claim in claims:
@@ -98,7 +98,7 @@ class Batch:
             known = self._destination.check(event, self._account)
             if known is None and claim.delivery.attempts == 1:  # whoever tries again wants to hear it again
                 known = self._kit.clicks.recall(self._where, event.click.ctwa_clid, elapsed)
-            if claim.delivery.deadline_at <= self._kit.steady_ms():
+            if claim.delivery.deadline_at <= steady:
                 late = Outcome(kind="rejected", scope="event", message="too old to be sent")
                 endings.append(Ending(claim, late, Decision("dead", "expired", now), "expired"))
             elif event.consent == "denied":  # since it was tried before
@@ -110,7 +110,7 @@ class Batch:
             elif known is not None:
                 if known.kind == "held":
                     self._hear(known, 0)
-                endings.append(self._ending(claim, known, now, "not_sent"))
+                endings.append(self._ending(claim, known, now, steady, "not_sent"))
             else:
                 fit.append(claim)
         await self._settle(endings, Asked(Outcome(kind="rejected", scope="event"), now))
@@ -171,12 +171,12 @@ class Batch:
 
     async def _end(self, claims: Sequence[Claim], asked: Asked) -> None:
         """Every one of the claims ends its attempt with this outcome."""
-        now, outcome = self._kit.clock(), asked.outcome
-        await self._settle([self._ending(claim, outcome, now, outcome.kind) for claim in claims], asked)
+        now, steady, outcome = self._kit.clock(), self._kit.steady_ms(), asked.outcome
+        await self._settle([self._ending(claim, outcome, now, steady, outcome.kind) for claim in claims], asked)
 
-    def _ending(self, claim: Claim, outcome: Outcome, now: int, word: str) -> Ending:
+    def _ending(self, claim: Claim, outcome: Outcome, now: int, steady: int, word: str) -> Ending:
         kit, delivery = self._kit, claim.delivery
-        deadline = now + delivery.deadline_at - kit.steady_ms()
+        deadline = now + delivery.deadline_at - steady
         decision = decide(outcome, delivery.attempts, now, deadline, kit.random(), kit.on_unknown)
         return Ending(claim, outcome, decision, word)
 
@@ -197,17 +197,18 @@ class Batch:
             if settlement.state == "retrying":
                 self._kit.wake()
             self._kit.counters.count(ending.word)
-            self._kit.verdicts.settled(
-                msgspec.structs.replace(
-                    ending.claim.delivery,
-                    state=settlement.state,
-                    reason=settlement.reason,
-                    due_at=settlement.due_at,
-                    reference=settlement.reference,
-                    error=settlement.error,
-                    lease_ms=None,
+            if self._kit.verdicts.awaits(settlement.attempt.business_id, settlement.attempt.delivery_id):
+                self._kit.verdicts.settled(
+                    msgspec.structs.replace(
+                        ending.claim.delivery,
+                        state=settlement.state,
+                        reason=settlement.reason,
+                        due_at=settlement.due_at,
+                        reference=settlement.reference,
+                        error=settlement.error,
+                        lease_ms=None,
+                    )
                 )
-            )
 
 
 async def release(kit: Kit, claims: Sequence[Claim]) -> None:
