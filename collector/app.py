@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Literal
 
 import uvloop
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from collector.arrivals import Arrivals
@@ -140,10 +140,10 @@ class House:
         return {"keys_refused": self.gate.refused, "webhooks": self.webhooks.facts, **self.dispatcher.facts()}
 
 
-def routes(house: House, role: Role) -> list[BaseRoute]:
+def routes(house: House, role: Role) -> list[Route]:
     """All routes of a role. Starlette tries them in order: the hot ones come first."""
     ready = Readiness(house.store.writable, house.store.outbox.oldest_pending_at, house.facts, house.clock)
-    ops: list[BaseRoute] = [Route("/healthz", Health()), Route("/readyz", ready)]
+    ops: list[Route] = [Route("/healthz", Health()), Route("/readyz", ready)]
     return (
         ops
         if role == "deliver"
@@ -151,7 +151,7 @@ def routes(house: House, role: Role) -> list[BaseRoute]:
     )
 
 
-def _api(house: House) -> list[BaseRoute]:
+def _api(house: House) -> list[Route]:
     settings, gate, matcher = house.settings, house.gate, house.matcher
     size = settings.call_body_bytes
     conversions = ConversionEvents(gate, house.intake, matcher, house.mint, settings.wait_seconds, size)
@@ -170,7 +170,7 @@ def _api(house: House) -> list[BaseRoute]:
     ]
 
 
-def _browser(house: House) -> list[BaseRoute]:
+def _browser(house: House) -> list[Route]:
     settings = house.settings
     rates = Rates(settings.rate_ip_per_minute, settings.rate_business_per_minute)
     pages = Pages(
