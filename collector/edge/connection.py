@@ -73,6 +73,7 @@ class Connection(HttpToolsProtocol):
     _in_head = True  # a head is on its way
     _whole = False  # the newest request has come, head and body
     _received = 0  # what came while its head was on its way
+    _at_most = 0  # the same with whatever came in one piece with it: no head in there can be larger
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -88,7 +89,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, and see how far the request has come."""
         if self._whole:  # a new one begins
-            self._in_head, self._whole, self._received = True, False, 0
+            self._in_head, self._whole, self._received, self._at_most = True, False, 0, 0
+        self._at_most = len(data) + (self._at_most if self._in_head else 0)
         if self._in_head:
             self._received += len(data)
             if b"h2c" in data:
@@ -112,11 +114,14 @@ class Connection(HttpToolsProtocol):
         """The head is whole, and its size is known."""
         self._in_head = False
         self._calm()
-        if len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) > HEAD_BYTES_MAX:
+        if self._at_most > HEAD_BYTES_MAX and self._head_bytes() > HEAD_BYTES_MAX:
             raise _TooLarge
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":  # which has no body that its head could wait for
             self.cycle.transport = _Way(self.transport)
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
 
     def on_message_complete(self) -> None:
         """Nothing more is waited for."""

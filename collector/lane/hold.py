@@ -54,19 +54,22 @@ class Holds:
     def __len__(self) -> int:
         return sum(hold.standing for hold in self._holds.values())
 
+    def _of(self, name: LaneName) -> _Hold | None:
+        return self._holds.get(name.prefix) if self._holds else None  # asked with every event, and nearly always there is none
+
     def reason(self, name: LaneName) -> HoldReason | None:
         """Why nothing may be sent on this lane; None where something may."""
-        hold = self._holds.get(name.prefix)
+        hold = self._of(name)
         return hold.reason if hold and hold.standing else None
 
     def unproven(self, name: LaneName) -> bool:
         """Whether the channel was held and has not proved itself since: one event at a time."""
-        hold = self._holds.get(name.prefix)
+        hold = self._of(name)
         return hold is not None and not hold.standing and not hold.proved
 
     def forgotten(self, name: LaneName) -> bool:
         """Whether nobody here holds the channel or is trying it: what the store still keeps back was left so by a process that ended."""
-        hold = self._holds.get(name.prefix)
+        hold = self._of(name)
         return hold is None or (not hold.standing and self._monotonic() - hold.lifted_at > PROBE_SECONDS)
 
     def place(self, name: LaneName, reason: HoldReason, committed: bool = False) -> None:
@@ -81,7 +84,7 @@ class Holds:
 
     def prove(self, name: LaneName) -> None:
         """An event of the channel was accepted, or refused for what it is."""
-        hold = self._holds.get(name.prefix)
+        hold = self._of(name)
         if hold is not None and not hold.standing and not hold.proved:
             hold.proved = True
             LOG.warning("channel runs again", extra={"business_id": name.business_id, "channel": name.channel})
@@ -89,7 +92,7 @@ class Holds:
 
     async def commit(self, name: LaneName) -> None:
         """Hold the channel in the store, with all that waits on it. May be repeated."""
-        hold = self._holds.get(name.prefix)
+        hold = self._of(name)
         if hold is not None and hold.standing:
             await self._outbox.hold(name.business_id, name.channel, name.prefix, hold.reason)
             hold.committed = True

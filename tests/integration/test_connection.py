@@ -75,6 +75,14 @@ def test_a_head_that_is_too_large_is_400_and_the_connection_ends(line: socket.so
     assert ANSWERED not in received
 
 
+def test_a_head_that_begins_behind_another_request_has_the_same_limit(line: socket.socket) -> None:
+    large = head(HEAD_BYTES_MAX + 200)
+    line.sendall(head(0) + large[:40_000])
+    assert line.recv(4096).count(ANSWERED) == 1
+    line.sendall(large[40_000:])
+    assert line.recv(4096).startswith(REFUSED)
+
+
 @pytest.mark.parametrize("line", [0.2], indirect=True)
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
 def test_a_head_that_does_not_come_is_not_waited_for(line: socket.socket, sent: bytes) -> None:
