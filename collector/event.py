@@ -188,7 +188,7 @@ def digest(
     event_name: str, custom_data: str, click: Click, event_time: int | UnsetType, more: tuple[str, ...] = ()
 ) -> str:
     """Identify a normalised body: `<hash>` or `<hash>:<event_time>` where the caller gave a time. `more` is what else the body says."""
-    text = "\0".join((event_name, custom_data, *(value or "" for value in click.values()), *more))
+    text = "\0".join((event_name, custom_data, *[value or "" for value in click.values()], *more))
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
     return name if event_time is UNSET else f"{name}:{event_time}"
 

@@ -55,7 +55,8 @@ class Holds:
         return sum(hold.standing for hold in self._holds.values())
 
     def _of(self, name: LaneName) -> _Hold | None:
-        return self._holds.get(name.prefix) if self._holds else None  # asked with every event, and nearly always there is none
+        # Asked with every event, and nearly always there is none.
+        return self._holds.get(name.prefix) if self._holds else None
 
     def reason(self, name: LaneName) -> HoldReason | None:
         """Why nothing may be sent on this lane; None where something may."""
