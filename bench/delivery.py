@@ -1,6 +1,6 @@
 """Delivery, measured: the table of what happens between the acknowledgement and Meta, in one run.
 
-    python -m bench.delivery [--seconds 4] [--backlog 100000] [--million 1000000] [--engine sqlite|postgres] [ROW …]
+    python -m bench.delivery [--seconds 1] [--rounds 20] [--backlog 100000] [--million 1000000] [--engine sqlite|postgres] [ROW …]
 
 Rows: delivered, arrival, sync, send, drain, two, memory, store (see `--help`).
 The destination is `bench.sink`: it counts and answers after a set time.
@@ -277,8 +277,8 @@ def main() -> None:
         description=__doc__, epilog=told, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", choices=[*ROWS, []])
-    parser.add_argument("--seconds", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--seconds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--backlog", type=int, default=100_000)
     parser.add_argument("--million", type=int, default=1_000_000)
     parser.add_argument("--engine", choices=("sqlite", "postgres"))

@@ -57,16 +57,15 @@ class Mint:
 
     def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:
         self._random = random
-        self._pool = b""
+        self._pool = ""
         self._at = 0
 
     def __call__(self, now_ms: int) -> str:
         """A new id."""
         if self._at >= len(self._pool):  # one system call for many ids
-            self._pool, self._at = self._random(10 * MINTED_AT_ONCE), 0
-        tail = self._pool[self._at : self._at + 10]
-        self._at += 10
-        return f"{now_ms:012x}{tail.hex()}"
+            self._pool, self._at = self._random(10 * MINTED_AT_ONCE).hex(), 0
+        self._at += 20
+        return f"{now_ms:012x}{self._pool[self._at - 20 : self._at]}"
 
 
 class House:

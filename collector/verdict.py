@@ -105,7 +105,8 @@ class Verdicts:
 
     def here(self, business_id: str, id: str) -> None:
         """This process has the event in hand: no need to ask the store about it."""
-        self._elsewhere.discard((business_id, id))
+        if self._elsewhere:
+            self._elsewhere.discard((business_id, id))
 
     def away(self, business_id: str, id: str) -> None:
         """This process does not have the event in hand (any more): another may settle it."""
