@@ -120,10 +120,11 @@ class Bench:
             self.database() as url,
             sinking(150) as sink,
             serving("bare") as bare,
+            serving("stock") as stock,
             serving("all", url, sink) as (port, pid),
         ):
             load(port, pid, 32, 1)
-            rates, ratios, lags = [], [], []
+            rates, ratios, over_stock, lags = [], [], [], []
             for _ in range(self._given.rounds):  # one after the other: a shared machine is not equally fast for long
                 before = self._quiet(sink)
                 rate, *_ = load(port, pid, 32, self._given.seconds)
@@ -131,6 +132,7 @@ class Bench:
                 total = self._quiet(sink) - before
                 rates.append(rate)
                 ratios.append(rate / load(*bare, 32, self._given.seconds)[0])
+                over_stock.append(rate / load(*stock, 32, self._given.seconds)[0])
                 lags.append((total - at_end) / rate)
                 assert total >= rate * self._given.seconds * 0.95, "acknowledged events did not arrive"
             ratio = statistics.median(ratios)
@@ -138,7 +140,8 @@ class Bench:
             doubles = ask(sink, "stats")["doubles"]
             self.say(
                 "delivered",
-                f"{statistics.median(rates):.0f}/s, {ratio:.2f} of bare ({min(ratios):.2f} to {max(ratios):.2f}); "
+                f"{statistics.median(rates):.0f}/s, {ratio:.2f} of bare ({min(ratios):.2f} to {max(ratios):.2f}), "
+                f"{statistics.median(over_stock):.2f} of uvicorn's own; "
                 f"behind by {lag:.2f} s of traffic at the end; {doubles} doubles",
             )
 
