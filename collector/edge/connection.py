@@ -5,6 +5,7 @@ The server has none of its own: two megabytes of cookies would hold up everybody
 
 import asyncio
 import re
+from collections import deque
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -117,6 +118,8 @@ class Connection(HttpToolsProtocol):
         if self._at_most > HEAD_BYTES_MAX and self._head_bytes() > HEAD_BYTES_MAX:
             raise _TooLarge
         super().on_headers_complete()
+        # What stands behind a body in pieces nobody has checked, and it must not speak for the head: it is dropped.
+        self.headers = deque(maxlen=0)  # type: ignore[assignment]  # the parser appends to it, and a new request gets a list
         if self.scope["method"] != "HEAD":  # which has no body that its head could wait for
             self.cycle.transport = _Way(self.transport)
 

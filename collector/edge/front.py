@@ -34,7 +34,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or play one of the server's other parts."""
         if scope["type"] == "http" and len(scope["path"]) <= REMEMBERED_CHARS_MAX:
-            found = self._find(scope["method"], scope["path"], scope["root_path"])
+            found = self._find(scope["method"], scope["path"], scope.get("root_path", ""))
             if found is not None:
                 endpoint, params = found
                 scope["path_params"] = dict(params)

@@ -24,6 +24,8 @@ REST_SECONDS = 0.5
 """But not again so soon: a page that many commits change is copied once, and each copy asks for syncs that commits wait behind."""
 OLDEST = (3, 37, 0)
 """The first SQLite with STRICT tables (UPDATE … FROM, RETURNING and MATERIALIZED are older)."""
+LOG_BYTES = 64 * 1024 * 1024
+"""What a burst leaves the log's file to be, at most."""
 FEW_ROWS = 32
 """Rows that go into one call of a statement, however many they are: each call costs its thread a wait for Python's lock, or two."""
 MOST_ROWS = 128
@@ -147,6 +149,7 @@ class SqliteEngine:
                 "journal_mode = WAL",
                 "synchronous = FULL",
                 "wal_autocheckpoint = 0",
+                f"journal_size_limit = {LOG_BYTES}",
                 "temp_store = MEMORY",
                 "cache_size = -32768",
                 "trusted_schema = ON",  # our triggers call our functions, and some builds forbid that

@@ -17,7 +17,7 @@ REFUSED = b"HTTP/1.1 400"
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-    """204 to every whole request, with the length of its body."""
+    """204 to every whole request, with the length of its body and the names of its headers."""
     length = 0
     while True:
         message = await receive()
@@ -26,7 +26,9 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         length += len(message.get("body", b""))
         if not message.get("more_body", False):
             break
-    await send({"type": "http.response.start", "status": 204, "headers": [(b"length", b"%d" % length)]})
+    names = b" ".join(sorted({name for name, _ in scope["headers"]}))
+    told = [(b"length", b"%d" % length), (b"names", names)]
+    await send({"type": "http.response.start", "status": 204, "headers": told})
     await send({"type": "http.response.body"})
 
 
@@ -128,6 +130,15 @@ def test_a_body_in_pieces_is_taken(line: socket.socket) -> None:
     for piece in (post(b"ha", 4), b"lf", b"es"):
         line.sendall(piece)
     assert line.recv(4096).startswith(ANSWERED)
+
+
+def test_what_stands_behind_a_body_in_pieces_does_not_speak_for_the_head(line: socket.socket) -> None:
+    for _ in range(2):
+        line.sendall(
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Api-Key: y\r\n\r\n"
+        )
+        received = line.recv(4096)
+        assert b"\r\nlength: 2\r\nnames: host transfer-encoding\r\n" in received
 
 
 def test_a_body_behind_an_offer_of_http2_is_read(line: socket.socket) -> None:

@@ -156,6 +156,21 @@ async def test_a_log_that_was_long_once_is_not_copied_after_every_commit(
     assert store.engine._sweep not in sweeps
 
 
+async def test_a_burst_does_not_leave_a_long_log(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("CHECKPOINT_BYTES", 0), ("REST_SECONDS", 0.0), ("LOG_BYTES", 100_000)):
+        monkeypatch.setattr(sqlite, name, value)
+    log = database.with_name(database.name + "-wal")
+    async with open_store(f"sqlite:///{database}", serving=True) as store:
+        assert isinstance(store.engine, sqlite.SqliteEngine)
+        big = purchase()
+        await store.ledger.take(big, delivery(big), record(big, payload="x" * 1_000_000), (), 1)
+        assert size(log) > 1_000_000
+        assert store.engine._sweep is not None
+        await store.engine._sweep
+        await stored(store)
+        assert size(log) <= 100_000
+
+
 def size(path: Path) -> int:
     return path.stat().st_size
 
