@@ -1,9 +1,8 @@
 """The servers that the benchmarks compare: a bare Starlette endpoint, the collector in one of its roles, its web role over a store that forgets.
 
-    python -m bench.server stock|bare|web|all|deliver|null PORT [DATABASE_URL [GRAPH_URL]]
+    python -m bench.server bare|web|all|deliver|null PORT [DATABASE_URL [GRAPH_URL]]
 
-Prints one line when it listens. Every server runs under the same uvicorn settings. `stock` is the bare endpoint as anybody would serve it, `bare` the
-same behind the collector's own connections (an answer in one piece) and with its care for garbage: what they win, the ratio does not show.
+Prints one line when it listens. Every server runs under the same uvicorn settings.
 """
 
 import asyncio
@@ -23,7 +22,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from collector import app, server
 from collector.directory import digest
@@ -84,10 +82,8 @@ async def set_up(settings: Settings) -> None:
 
 
 async def main(kind: str, port: int, url: str = "", graph_url: str = "") -> None:
-    if kind in ("stock", "bare"):
+    if kind == "bare":
         plain = server.Server(Starlette(routes=[Route("/{rest:path}", bare, methods=["POST"])]), "127.0.0.1", port)
-        if kind == "stock":
-            plain.config.http = HttpToolsProtocol
         await say_and_run(plain)
         return
     with tempfile.TemporaryDirectory() as directory:
@@ -115,7 +111,6 @@ async def say_and_run(one: server.Server) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] != "stock":
-        server.hurry()
+    server.hurry()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]))
