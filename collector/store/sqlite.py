@@ -19,7 +19,7 @@ READERS = 3
 BUSY_MS = 500
 """How long SQLite itself waits for another process's write; the writer retries beyond that."""
 CHECKPOINT_BYTES = 8 * 1024 * 1024
-"""A write-ahead log of at least so much is copied into the database. Then it begins anew, and its file stays as long as it was."""
+"""A log whose file is at least so long is copied into the database. Then it begins anew, and the file gets no shorter than LOG_BYTES."""
 REST_SECONDS = 0.5
 """But not again so soon: a page that many commits change is copied once, and each copy asks for syncs that commits wait behind."""
 OLDEST = (3, 37, 0)
