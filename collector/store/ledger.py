@@ -10,7 +10,8 @@ from collector.errors import Unavailable, Uncertain
 from collector.event import Event
 from collector.store import columns, face
 from collector.store.engine import Engine, Interrupted, Params, Rows, Step
-from collector.store.writer import ROW_BYTES, Answers, Kind, Op, Writer
+from collector.store.waiting import ROW_BYTES, Answers, Kind, Op
+from collector.store.writer import Writer
 
 T = TypeVar("T")
 

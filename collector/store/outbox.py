@@ -12,7 +12,8 @@ from collector.event import Event
 from collector.store import columns, face
 from collector.store.engine import Engine, Params, Rows, Step
 from collector.store.ledger import read, revise
-from collector.store.writer import Kind, Writer
+from collector.store.waiting import Kind
+from collector.store.writer import Writer
 
 LOG = logging.getLogger(__name__)
 

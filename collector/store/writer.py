@@ -2,62 +2,19 @@
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeAlias
-
-import msgspec
+from typing import Any
 
 from collector.errors import InvalidField, Unavailable, Uncertain
-from collector.store.columns import Row
 from collector.store.engine import BadRow, Engine, Interrupted, Rows, Step, clean
 from collector.store.face import StaleDirectory
+from collector.store.waiting import ROW_BYTES, Answers, Kind, Op, Slots, Waiting
 
-MAX_OPS = 500
-"""Operations in one transaction."""
-FAIR_SHARE = 32
-"""When more waits, the writers that are free share it (PostgreSQL has two)."""
-MAX_WAITING = 5_000
-"""Operations from outside that may wait; settlements are bounded by what is in flight and always get in."""
-MAX_BYTES = 16 * 1024 * 1024
-"""Bytes from outside that may wait."""
 PATIENCE_SECONDS = 2.0
 """How long an operation waits for a database that is busy or gone before its caller hears Unavailable."""
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.25
-
-ROW_BYTES = 1024
-"""What an operation is counted as, besides its long texts."""
-
-Answers: TypeAlias = Mapping[str, Rows]
-Slots: TypeAlias = tuple[tuple[Row, ...], ...]
-
-
-class Kind(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What operations of one kind do: statements, each fed with the rows of its slot, and how an operation finds its own answer.
-
-    `order` sorts the rows of a batch: all processes take row locks in the same order. `digest` turns the rows that the statements returned
-    into what `answer` looks up, once for all operations of a batch. `limited` operations come from outside and may be refused when too
-    much waits.
-    """
-
-    steps: tuple[str, ...]
-    order: Callable[[Row], Any]
-    digest: Callable[[Answers], Any]
-    answer: Callable[["Op", Any], Any]
-    limited: bool = True
-
-
-class Op(msgspec.Struct, eq=False, gc=False):
-    """One operation that waits for its commit. `slots` holds rows, one entry for each statement of its kind."""
-
-    kind: Kind
-    slots: Slots
-    done: asyncio.Future[Any]
-    version: int | None = None
-    since: float = 0.0
-    size: int = ROW_BYTES
 
 
 class Writer:
@@ -76,15 +33,9 @@ class Writer:
         self._monotonic = monotonic
         self._sleep = sleep
         self._patience = patience_seconds
-        self._server: deque[Op] = deque()
-        self._browser: deque[Op] = deque()
-        self._bulky: deque[Op] = deque()
-        self._bulk: Op | None = None
-        self._yielded = False
+        self._waiting = Waiting(apart=engine.writers > 1)
         self._short = 0
         self._calm = asyncio.Event()
-        self._waiting = 0
-        self._size = 0
         self._wake = asyncio.Event()
         self._idle = 0
         self._closing = False
@@ -112,21 +63,13 @@ class Writer:
     ) -> Any:
         """Wait for the commit and return the operation's answer. `text_bytes` is about how long its long texts are.
 
-        Of the operations with many rows one is committed at a time, and in every other commit only, as long as somebody with one row waits:
-        who comes with one row need not wait for more than that.
-
         Raises Unavailable when it cannot be stored now, StaleDirectory when `version` is over, InvalidField when the database
         refuses its data. A caller who goes away meanwhile changes nothing.
         """
         if self._closing:
             raise Unavailable("the collector is stopping")
         done = asyncio.get_running_loop().create_future()
-        op = Op(kind, slots, done, version, self._monotonic(), ROW_BYTES + text_bytes)
-        queue = self._browser if source == "browser" else self._server
-        if kind.limited:
-            queue = self._bulky if len(slots[0]) > 1 else queue
-            self._admit(op, source)
-        queue.append(op)
+        self._waiting.add(Op(kind, slots, done, version, self._monotonic(), ROW_BYTES + text_bytes), source)
         self._wake.set()
         return await done
 
@@ -159,66 +102,32 @@ class Writer:
                 await self._sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    def _admit(self, op: Op, source: str) -> None:
-        """Count an operation in. Server events come before browsers': those make room when too much waits."""
-        while self._waiting and (self._waiting >= MAX_WAITING or self._size + op.size > MAX_BYTES):
-            if source == "browser" or not self._browser:
-                raise Unavailable("too much waits to be stored")
-            evicted = self._browser.pop()
-            self._discount(evicted)
-            _fail(evicted, Unavailable("too much waits to be stored"))
-        self._waiting += 1
-        self._size += op.size
-
-    def _discount(self, op: Op) -> None:
-        if op.kind.limited:
-            self._waiting -= 1
-            self._size -= op.size
-
     async def _run(self) -> None:
         while True:
             self._idle += 1
             await self._wake.wait()
-            batch = self._gather()
+            batch = self._waiting.next(self._idle)
             self._idle -= 1
             if batch:
-                short = batch[0] is not self._bulk and any(op.kind.limited for op in batch)
+                short = self._waiting.is_short(batch)
                 self._short += short
                 try:
                     await self._commit(batch)
                 except BaseException as error:
                     # A fault of our own, or a cancelled task: nobody may wait for ever.
                     for op in batch:
-                        _fail(op, Uncertain(f"the store failed: {type(error).__name__}"))
+                        op.fail(Uncertain(f"the store failed: {type(error).__name__}"))
                     if not isinstance(error, Exception):
                         raise
                 self._short -= short
                 if not self._short:
                     self._calm.set()
-                if batch[0] is self._bulk:  # the next may go, with whichever writer is free
-                    self._bulk = None
+                if self._waiting.ended(batch):
                     self._wake.set()
             elif self._closing:
                 return
             else:
                 self._wake.clear()
-
-    def _gather(self) -> list[Op]:
-        waiting = len(self._server) + len(self._browser)
-        most = min(MAX_OPS, max(FAIR_SHARE, -(-waiting // self._idle)))
-        batch: list[Op] = []
-        # Every other commit is theirs alone who came with one row.
-        self._yielded = bool(waiting and self._bulky and not self._yielded)
-        if self._bulky and self._bulk is None and not self._yielded:
-            self._bulk = self._bulky.popleft()
-            self._discount(self._bulk)
-            batch.append(self._bulk)
-        for queue in (self._server, self._browser):
-            while queue and len(batch) < most:
-                op = queue.popleft()
-                self._discount(op)
-                batch.append(op)
-        return batch
 
     async def _commit(self, batch: list[Op], cleaned: bool = False) -> None:
         """Commit a batch whatever comes.
@@ -243,7 +152,7 @@ class Writer:
                         op.slots = tuple(tuple(tuple(map(clean, row)) for row in slot) for slot in op.slots)
                     continue
                 if len(batch) == 1:
-                    _fail(batch[0], InvalidField("event", f"cannot be stored ({error})"))
+                    batch[0].fail(InvalidField("event", f"cannot be stored ({error})"))
                     return
                 middle = len(batch) // 2
                 await self._commit(batch[:middle], cleaned)
@@ -253,7 +162,7 @@ class Writer:
                 late = self._monotonic() - self._patience
                 for op in batch:
                     if op.since <= late:
-                        _fail(op, Uncertain(str(error)))
+                        op.fail(Uncertain(str(error)))
                 batch = [op for op in batch if op.since > late]
                 if batch:
                     await self._sleep(pause)
@@ -291,10 +200,5 @@ def _current(batch: list[Op], version: int | None, tried: bool) -> list[Op]:
     """The operations prepared for this version of the directory, or for any; the others fail. If `tried`, they may be committed."""
     for op in batch:
         if op.version not in (None, version):
-            _fail(op, Uncertain("the directory changed") if tried else StaleDirectory(version or 0))
+            op.fail(Uncertain("the directory changed") if tried else StaleDirectory(version or 0))
     return [op for op in batch if op.version in (None, version)]
-
-
-def _fail(op: Op, error: Exception) -> None:
-    if not op.done.done():
-        op.done.set_exception(error)

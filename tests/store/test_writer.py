@@ -9,7 +9,7 @@ import pytest
 
 from collector.errors import InvalidField, Unavailable
 from collector.event import Source
-from collector.store import writer as writing
+from collector.store import waiting, writer as writing
 from collector.store.engine import BadRow, Interrupted, Params, Rows, Step
 from collector.store.face import Taken
 from collector.store.ledger import SqlLedger
@@ -172,7 +172,7 @@ async def test_free_writers_share_what_waits(store: Store) -> None:
 
 
 async def test_a_batch_is_bounded_and_server_events_go_first(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "MAX_OPS", 4)
+    monkeypatch.setattr(waiting, "MAX_OPS", 4)
     gate = Gate(store)
     async with Writer(gate, KINDS) as writer:
         ledger = SqlLedger(gate, writer)
@@ -192,7 +192,7 @@ async def test_a_full_queue_is_unavailable_and_browsers_make_room(
     store: Store, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, payload: str
 ) -> None:
     """Three takes fit. A fourth from the browser is refused, one from a server takes a browser's place."""
-    monkeypatch.setattr(writing, limit, value)
+    monkeypatch.setattr(waiting, limit, value)
     gate = Gate(store)
     async with Writer(gate, KINDS) as writer:
         ledger = SqlLedger(gate, writer)
