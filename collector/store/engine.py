@@ -5,7 +5,8 @@ An engine knows transactions and no nouns. Statements live in `sql/*.sql`, writt
 
 - `each` stands for any number of rows, whose columns the statement declares in lines "-- rows:". SQLite gets a list of `VALUES`,
   PostgreSQL one text for each column, its values between marks (JSON costs the server twice as much, the driver's arrays cost the event
-  loop ten times as much). Either way it is one call for a whole batch, outside Python's lock: nothing is done for each row;
+  loop ten times as much), or one for all of them (postgres_function.py). Either way it is one call for a whole batch, outside Python's
+  lock: nothing is done for each row;
 - `:name` stays in SQLite and becomes `$n` in PostgreSQL;
 - `FOR UPDATE …` is dropped for SQLite, whose single writer locks everything by BEGIN IMMEDIATE;
 - a step that only the other dialect has is left out: the one before it did its work.
@@ -14,7 +15,7 @@ An engine knows transactions and no nouns. Statements live in `sql/*.sql`, writt
 import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -123,38 +124,47 @@ def for_sqlite(statement: Statement, rows: int) -> tuple[str, tuple[str, ...]]:
     return f"WITH each ({names}) AS (VALUES {', '.join([row] * rows)})\n{_PARAM.sub('?', text)}", more
 
 
-def for_postgres(statement: Statement, first: int = 1) -> tuple[str, tuple[str, ...]]:
-    """The statement in PostgreSQL's dialect and the names of its parameters; with rows, they are those of `marked`.
-
-    `first` is the number of the first parameter.
-    """
+def for_postgres(statement: Statement) -> tuple[str, tuple[str, ...]]:
+    """The statement in PostgreSQL's dialect and the names of its parameters; with rows, they are the texts of `marked`."""
     names = [name for name, _ in statement.columns]
     if names:
-        mark, none = (f"${first + len(names) + place}" for place in range(2))
+        mark, none = (f"${len(names) + place}" for place in (1, 2))
         columns = []
-        for place, (_, kind) in enumerate(statement.columns, first):
+        for place, (_, kind) in enumerate(statement.columns, 1):
+            split = f"string_to_array(${place}, {mark}, {none})"
             if kind == "TEXT":  # no text at all would be no row at all
-                split = f"CASE ${place} WHEN '' THEN ARRAY[''] ELSE string_to_array(${place}, {mark}, {none}) END"
-                columns.append(f"unnest({split})")
+                columns.append(f"unnest(CASE ${place} WHEN '' THEN ARRAY[''] ELSE {split} END)")
             else:
-                columns.append(f"CAST(unnest(string_to_array(${place}, ',', 'null')) AS {kind})")
-        each = f"SELECT {', '.join(columns)}"
-        rest = statement.text.replace("WITH ", ", ", 1) if statement.text.startswith("WITH ") else statement.text
-        return f"WITH each ({', '.join(names)}) AS ({each})\n{rest}", ()
+                columns.append(f"CAST(unnest({split}) AS {kind})")
+        return with_each(names, f"SELECT {', '.join(columns)}", statement.text), ()
 
     def position(found: re.Match[str]) -> str:
         if found.group(1) not in names:
             names.append(found.group(1))
-        return f"${names.index(found.group(1)) + first}"
+        return f"${names.index(found.group(1)) + 1}"
 
     return _PARAM.sub(position, statement.text), tuple(names)
 
 
-def marked(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """The rows for PostgreSQL: a text for each column, then the mark that stands between texts and the one that stands for None.
+def with_each(names: Sequence[str], select: str, text: str) -> str:
+    """A statement with `each` before its other named queries."""
+    rest = text.replace("WITH ", ", ", 1) if text.startswith("WITH ") else text
+    return f"WITH each ({', '.join(names)}) AS ({select})\n{rest}"
+
+
+class Marked(NamedTuple):
+    """Rows for PostgreSQL: a text for each column, the mark that stands between values, and the one that stands for None."""
+
+    texts: list[str]
+    mark: str
+    none: str
+
+
+def marked(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> Marked:
+    """The rows, column by column.
 
     >>> marked([("id", "TEXT"), ("at", "BIGINT")], [("a", 1), (None, 2)])
-    ['a\\x1e\\x1f', '1,2', '\\x1e', '\\x1f']
+    Marked(texts=['a\\x1e\\x1f', '1\\x1e2'], mark='\\x1e', none='\\x1f')
     """
     lists = list(zip(columns, zip(*rows, strict=True), strict=True))
     texts = [values for (_, kind), values in lists if kind == "TEXT"]
@@ -164,12 +174,12 @@ def marked(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) ->
         used = set(whole)
         free = (char for char in map(chr, range(0xE000, 0x110000)) if char not in used)
         mark, none = next(free), next(free)
-    return [*(_written(kind, values, mark, none) for (_, kind), values in lists), mark, none]
+    return Marked([_written(kind, values, mark, none) for (_, kind), values in lists], mark, none)
 
 
 def _written(kind: str, values: Sequence[Any], mark: str, none: str) -> str:
     if kind != "TEXT":
-        return msgspec.json.encode(values)[1:-1].decode()
+        return msgspec.json.encode(values)[1:-1].decode().replace("null", none).replace(",", mark)
     return mark.join([none if value is None else value for value in values] if None in values else values)
 
 

@@ -25,7 +25,7 @@ from collector.store.face import StaleDirectory
 from collector.store.postgres_function import Function
 
 WHOLE = ("take", "settle", "claim")
-"""The statements that are functions as well."""
+"""The statements that are functions."""
 READERS = 4
 WRITERS = 4
 """Group commits, claims and directory changes at once; reads cannot take these connections."""
@@ -100,9 +100,9 @@ class PostgresEngine:
         self._pool = pool
         written = load("postgres")
         self._others = load("sqlite").keys() - written.keys()
+        self._whole = {name: Function(name, written.pop(name)) for name in WHOLE}
         self._columns = {name: statement.columns for name, statement in written.items()}
         self._statements = {name: for_postgres(statement) for name, statement in written.items()}
-        self._whole = {name: Function(name, written[name]) for name in WHOLE}
         self._reads = asyncio.Semaphore(READERS)
         self._writes = asyncio.Semaphore(WRITERS)
         self._kept: list[tuple[Any, float]] = []
@@ -118,13 +118,18 @@ class PostgresEngine:
                     _cut(connection)
                     raise
 
-    async def _fetch(self, connection: Any, name: str, params: Params) -> Rows:
-        text, names = self._statements[name]
-        if "rows" in params:
-            if not params["rows"]:
-                return []
-            values = marked(self._columns[name], params["rows"])
+    async def _fetch(self, connection: Any, name: str, params: Params, version: int | None = None) -> Rows:
+        """What a statement finds. `version` is of the directory; a function asks for it, where it is a commit of its own."""
+        if "rows" in params and not params["rows"]:
+            return []
+        values: Sequence[Any]
+        if name in self._whole:
+            text, values = self._whole[name].call, self._whole[name].given(version, params["rows"])
+        elif "rows" in params:
+            text, (texts, *marks) = self._statements[name][0], marked(self._columns[name], params["rows"])
+            values = [*texts, *marks]
         else:
+            text, names = self._statements[name]
             values = [params[name] for name in names]
         rows: Rows = await connection.fetch(text, *values)
         return rows
@@ -159,11 +164,8 @@ class PostgresEngine:
                 try:
                     if connection.forgets():
                         await connection.execute("DISCARD PLANS")
-                    if not exclusive and all(step.name in self._whole for step in steps):
-                        first, *rest = steps
-                        results = [await self._commit_whole(connection, first, version)]
-                        # What relies on the version comes first: it is committed by now.
-                        return results + [await self._commit_whole(connection, step, None) for step in rest]
+                    if not exclusive and len(steps) == 1 and steps[0].name in self._whole:
+                        return [await self._fetch(connection, steps[0].name, steps[0].given([]) or {}, version)]
                     await connection.execute(_begin(exclusive, version))
                     results = await self._run(connection, steps)
                     await connection.execute("COMMIT")
@@ -174,14 +176,6 @@ class PostgresEngine:
                     await _roll_back(connection)
                     raise
                 return results
-
-    async def _commit_whole(self, connection: Any, step: Step, version: int | None) -> Rows:
-        """A commit that is one call. Steps share transactions for speed only, so each may have its own."""
-        given = step.given([]) or {}
-        rows: Rows = await connection.fetch(
-            self._whole[step.name].call, version, *marked(self._columns[step.name], given["rows"])
-        )
-        return rows
 
     async def _run(self, connection: Any, steps: Sequence[Step]) -> list[Rows]:
         results: list[Rows] = []

@@ -1,37 +1,55 @@
-"""A statement that PostgreSQL keeps as a function: a whole commit in one round trip."""
+"""Statements that PostgreSQL keeps as a function: a whole commit in one round trip."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
-from collector.store.engine import Statement, for_postgres
+from collector.store.engine import Statement, for_postgres, marked, with_each
 
 
 class Function:
-    """A statement as a function of its schema, which begins the transaction and is all of it.
+    """Statements as a function of the schema, which begins the transaction and is all of it. What the last of them finds is its answer.
 
-    The name tells the text: a later release has its own beside it, and both can serve from one database. `call` is given the version of
-    the directory that is relied on, or None, and then what `engine.marked` makes of the rows.
+    The rows come as one text, which is split once: a server that is given a text for each column spends more on taking those apart than on
+    storing a few rows. (An array that a function's variable holds is no list to be walked: each value is at hand.) `:count` is how many
+    rows there are; what a statement puts INTO `won` is `:won` in those behind it.
+
+    The name tells the text: a later release has its own beside it, and both can serve from one database.
     """
 
     def __init__(self, name: str, statement: Statement) -> None:
-        self._alone, _ = for_postgres(statement)
-        self._text, _ = for_postgres(statement, first=2)  # behind the version
-        self._name = f"{name}_{hashlib.sha256(self._text.encode()).hexdigest()[:12]}"
-        self._count = len(statement.columns) + 2
-        values = ", ".join(f"${place}" for place in range(1, self._count + 2))
-        self.call = f"SELECT * FROM {self._name}({values})"  # noqa: S608  # all of it is ours
+        self._columns = statement.columns
+        names = [name for name, _ in statement.columns]
+        values = (f"CAST(given[place + count * {nth}] AS {kind})" for nth, (_, kind) in enumerate(statement.columns))
+        each = f"SELECT {', '.join(values)} FROM generate_series(1, count) AS place"  # noqa: S608  # all of it is ours
+        *first, last = statement.text.split(";\n")
+        parts = [with_each(names, each, part) for part in (*first, f"{last};")]
+        parts[-1] = f"RETURN QUERY {parts[-1]}"
+        self._body = ";\n".join(parts).replace(":won", "won").replace(":count", "count")
+        alone = last.replace(":won", "CAST(NULL AS TEXT[])").replace(":count", "0")
+        self._answer, _ = for_postgres(Statement(alone, statement.columns))
+        self._name = f"{name}_{hashlib.sha256(self._body.encode()).hexdigest()[:12]}"
+        self.call = f"SELECT * FROM {self._name}($1, $2, $3, $4, $5)"  # noqa: S608  # all of it is ours
+
+    def given(self, version: int | None, rows: Sequence[Sequence[Any]]) -> tuple[int | None, int, str, str, str]:
+        """What `call` is called with: the version of the directory that is relied on, or None, and the rows."""
+        texts, mark, none = marked(self._columns, rows)
+        return version, len(rows), mark.join(texts), mark, none
 
     async def create(self, connection: Any) -> None:
         """Its columns are those of the statement now: a type of the schema's own could not change while an older release has its function."""
-        prepared = await connection.prepare(self._alone)
+        prepared = await connection.prepare(self._answer)
         columns = ", ".join(f"c{place} {each.type.name}" for place, each in enumerate(prepared.get_attributes()))
         await connection.execute(f"""
-            CREATE OR REPLACE FUNCTION {self._name}(expected BIGINT{", TEXT" * self._count})
+            CREATE OR REPLACE FUNCTION {self._name}(expected BIGINT, count INT, texts TEXT, mark TEXT, nothing TEXT)
             RETURNS TABLE ({columns}) LANGUAGE plpgsql AS $body$
             #variable_conflict use_column
+            DECLARE
+                given TEXT[] := string_to_array(texts, mark, nothing);
+                won TEXT[];
             BEGIN
                 PERFORM begin_write(FALSE, expected);
-                RETURN QUERY {self._text};
+                {self._body}
             END
             $body$
         """)

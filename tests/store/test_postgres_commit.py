@@ -129,7 +129,7 @@ async def test_a_server_that_does_not_answer_is_not_asked_for_a_rollback(
         row = await stored(store)
         with monkeypatch.context() as patched:
             patched.setattr(postgres, "_roll_back", roll_back)
-            patched.setattr(store.engine, "_commit_whole", silence)
+            patched.setattr(store.engine, "_fetch", silence)
             with pytest.raises(Interrupted):
                 await store.engine.commit([Step("take", {"rows": []})])
         assert asked == []
