@@ -1,6 +1,6 @@
 """Delivery, measured: the table of what happens between the acknowledgement and Meta, in one run.
 
-    python -m bench.delivery [--seconds 1] [--rounds 24] [--backlog 100000] [--million 1000000] [--engine sqlite|postgres] [ROW …]
+    python -m bench.delivery [--seconds 1] [--rounds 16] [--backlog 100000] [--million 1000000] [--engine sqlite|postgres] [ROW …]
 
 Rows: delivered, arrival, sync, send, drain, two, memory, store (see `--help`).
 The destination is `bench.sink`: it counts and answers after a set time.
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +37,7 @@ from tests.postgres import PostgresServer
 from tests.processes import free_port
 
 FIRST = 1_000_000_000
+CONNECTIONS = (32, 128)
 ROWS = {
     "delivered": "acknowledged and delivered, Graph answering after 150 ms, over bare Starlette JSON",
     "arrival": "from the acknowledgement to the arrival at Graph, 200 events a second",
@@ -123,24 +124,21 @@ class Bench:
             serving("all", url, sink) as (port, pid),
         ):
             load(port, pid, 32, 1)
-            rates, ratios, lags = [], [], []
+            pairs: dict[int, list[tuple[float, float, float]]] = {each: [] for each in CONNECTIONS}
             for _ in range(self._given.rounds):  # one after the other: a shared machine is not equally fast for long
-                before = self._quiet(sink)
-                rate, *_ = load(port, pid, 32, self._given.seconds)
-                at_end = ask(sink, "stats")["events"] - before
-                total = self._quiet(sink) - before
-                rates.append(rate)
-                ratios.append(rate / load(*bare, 32, self._given.seconds)[0])
-                lags.append((total - at_end) / rate)
-                assert total >= rate * self._given.seconds * 0.95, "acknowledged events did not arrive"
-            ratio = statistics.median(ratios)
-            lag = max(lags)
+                for connections, found in pairs.items():
+                    before = self._quiet(sink)
+                    rate, *_ = load(port, pid, connections, self._given.seconds)
+                    at_end = ask(sink, "stats")["events"] - before
+                    total = self._quiet(sink) - before
+                    assert total >= rate * self._given.seconds * 0.95, "acknowledged events did not arrive"
+                    plain, *_ = load(*bare, connections, self._given.seconds)
+                    found.append((rate, rate / plain, (total - at_end) / rate))
             doubles = ask(sink, "stats")["doubles"]
-            self.say(
-                "delivered",
-                f"{statistics.median(rates):.0f}/s, {ratio:.2f} of bare ({min(ratios):.2f} to {max(ratios):.2f}); "
-                f"behind by {lag:.2f} s of traffic at the end; {doubles} doubles",
-            )
+            for connections, found in pairs.items():
+                rates, ratios, lags = zip(*found, strict=True)
+                text = f"{statistics.median(rates):.0f}/s, {_of(ratios)} of bare, {connections} connections"
+                self.say("delivered", f"{text}; behind by {max(lags):.2f} s of traffic at the end; {doubles} doubles")
 
     def _quiet(self, sink: str) -> int:
         """How many events the sink has when no more come."""
@@ -226,15 +224,16 @@ class Bench:
         if self._postgres is None:
             return
         count = self._given.backlog // 2
-        figures: dict[int, list[float]] = {}
+        figures: dict[int, list[float]] = {1: [], 2: []}
         with self.database() as url, sinking(0) as sink:
-            for turn, processes in enumerate((1, 2, 1, 2)):
+            for turn, processes in enumerate((1, 2, 2, 1) * 3):  # neither always has the longer table
                 first = FIRST + turn * count
                 uvloop.run(fill(url, first, first + count - 1))
                 seconds, _ = self._drained(url, sink, count, processes)
-                figures.setdefault(processes, []).append(count / seconds)
+                figures[processes].append(count / seconds)
             one, both = (statistics.median(figures[processes]) for processes in (1, 2))
-            self.say("two", f"{both:.0f}/s over {one:.0f}/s: {both / one:.2f}")
+            ratios = [two / one for one, two in zip(*figures.values(), strict=True)]
+            self.say("two", f"{both:.0f}/s over {one:.0f}/s: {_of(ratios)}")
 
     def memory(self) -> None:
         """See ROWS."""
@@ -270,6 +269,10 @@ class Bench:
             uvloop.run(claim(few, many))
 
 
+def _of(ratios: Sequence[float]) -> str:
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
 def main() -> None:
     """Measure."""
     told = "\n".join(f"  {name:10} {text}" for name, text in ROWS.items())
@@ -278,7 +281,7 @@ def main() -> None:
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", choices=[*ROWS, []])
     parser.add_argument("--seconds", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=16)
     parser.add_argument("--backlog", type=int, default=100_000)
     parser.add_argument("--million", type=int, default=1_000_000)
     parser.add_argument("--engine", choices=("sqlite", "postgres"))
