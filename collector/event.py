@@ -104,19 +104,18 @@ class _CustomData(msgspec.Struct, omit_defaults=True, gc=False):
 
 def micros(value: float) -> int:
     """Money, a finite number, as integer micros; a float's artefacts are rounded half-even."""
-    if (whole := int(value)) == value:
-        return whole * 1_000_000
     scaled = value * 1_000_000
     nearest = round(scaled)
     if value < EXACT_BELOW and abs(scaled - nearest) < ARTEFACT:
         return nearest  # amounts in cents end here: the exact way below costs as much as the rest of the payload
+    if (whole := int(value)) == value:
+        return whole * 1_000_000
     return int((Decimal(repr(value)) * 1_000_000).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
 
 
 def amount(value_micros: int) -> int | float:
     """Micros as the JSON number that Meta reads: 99.97, or 100 where it is whole."""
-    whole, rest = divmod(value_micros, 1_000_000)
-    return value_micros / 1_000_000 if rest else whole
+    return value_micros / 1_000_000 if value_micros % 1_000_000 else value_micros // 1_000_000
 
 
 def read_payload(payload: Payload, event_name: str, field: str) -> Detail:
@@ -125,45 +124,45 @@ def read_payload(payload: Payload, event_name: str, field: str) -> Detail:
     A Purchase needs `currency` and `value`; a value never goes without its currency (Meta: 100/2804023). Items of `contents` without
     `id` are skipped, after the limit of 100 is counted. `field` is the payload's own name in errors. Raises InvalidField.
     """
+    try:
+        return _detail(payload, event_name)
+    except InvalidField as fault:  # the names are put together where one is needed
+        raise InvalidField(f"{field}.{fault.field}", fault.rule) from None
+
+
+def _detail(payload: Payload, event_name: str) -> Detail:
+    """`read_payload`, with the names that fields have in the payload."""
     if event_name == "Purchase":
-        _require(payload.currency, f"{field}.currency")
-        _require(payload.value, f"{field}.value")
-    data = _CustomData()
-    currency: str | None = None
+        _require(payload.currency, "currency")
+        _require(payload.value, "value")
+    currency = payload.currency
+    if currency is not UNSET:
+        currency = _currency(currency)
+    value: int | float | UnsetType = UNSET
     value_micros: int | None = None
-    if payload.currency is not UNSET:
-        data.currency = currency = _currency(payload.currency, f"{field}.currency")
     if payload.value is not UNSET:
-        _require(payload.currency, f"{field}.currency")
-        value_micros = _money(payload.value, f"{field}.value")
-        data.value = amount(value_micros)
-    if payload.order_id is not UNSET:
-        if fault := id_fault(payload.order_id):
-            raise InvalidField(f"{field}.order_id", fault)
-        data.order_id = payload.order_id
-    if payload.content_type is not UNSET:
-        if payload.content_type not in ("product", "product_group"):
-            raise InvalidField(f"{field}.content_type", 'must be "product" or "product_group"')
-        data.content_type = payload.content_type
+        _require(currency, "currency")
+        value_micros = _money(payload.value, "value")
+        value = amount(value_micros)
+    if payload.order_id is not UNSET and (fault := id_fault(payload.order_id)):
+        raise InvalidField("order_id", fault)
+    if payload.content_type is not UNSET and payload.content_type not in ("product", "product_group"):
+        raise InvalidField("content_type", 'must be "product" or "product_group"')
     if payload.content_ids is not UNSET:
-        _at_most(payload.content_ids, f"{field}.content_ids")
-        for index, value in enumerate(payload.content_ids):
-            if fault := text_fault(value):
-                raise InvalidField(f"{field}.content_ids[{index}]", fault)
-        data.content_ids = payload.content_ids
+        _at_most(payload.content_ids, "content_ids")
+        for index, text in enumerate(payload.content_ids):
+            if fault := text_fault(text):
+                raise InvalidField(f"content_ids[{index}]", fault)
     if payload.num_items is not UNSET:
-        data.num_items = _count(payload.num_items, f"{field}.num_items")
-    if payload.contents is not UNSET:
-        _at_most(payload.contents, f"{field}.contents")
-        data.contents = []
-        for index, item in enumerate(payload.contents):
-            if item.id is not UNSET:
-                try:
-                    data.contents.append(_content(item, item.id))
-                except InvalidField as fault_:
-                    raise InvalidField(f"{field}.contents[{index}].{fault_.field}", fault_.rule) from None
-    order_id = None if data.order_id is UNSET else data.order_id
-    return Detail(msgspec.json.encode(data).decode(), currency, value_micros, order_id)
+        _count(payload.num_items, "num_items")
+    contents = payload.contents
+    if contents is not UNSET:
+        _at_most(contents, "contents")
+        contents = _contents(contents)
+    data = _CustomData(
+        currency, value, payload.order_id, payload.content_type, payload.content_ids, payload.num_items, contents
+    )
+    return Detail(msgspec.json.encode(data).decode(), currency or None, value_micros, payload.order_id or None)
 
 
 def read_event_time(event_time: int | UnsetType, now_ms: int, field: str) -> tuple[int, bool]:
@@ -224,10 +223,10 @@ def _require(value: object, field: str) -> None:
         raise InvalidField(field, "is required")
 
 
-def _currency(value: str, field: str) -> str:
+def _currency(value: str) -> str:
     code = value.upper()
     if not value.isascii() or code not in CURRENCIES:  # some foreign letters have an ASCII letter as their capital
-        raise InvalidField(field, "must be an ISO 4217 code such as USD")
+        raise InvalidField("currency", "must be an ISO 4217 code such as USD")
     return code
 
 
@@ -237,10 +236,9 @@ def _money(value: float, field: str) -> int:
     return micros(value)
 
 
-def _count(value: int, field: str) -> int:
+def _count(value: int, field: str) -> None:
     if not 0 <= value <= 1_000_000_000:
         raise InvalidField(field, "must be an integer from 0 to 1000000000")
-    return value
 
 
 def _at_most(items: list[str] | list[Content], field: str) -> None:
@@ -266,12 +264,24 @@ def plain_text(value: str, field: str, bytes_max: int = ID_BYTES_MAX) -> str:
     return value
 
 
-def _content(item: Content, id: str) -> Content:
-    """The line item as Meta reads it. Raises InvalidField, with the name that the field has in the item."""
+def _contents(items: list[Content]) -> list[Content]:
+    """The line items that have an id, as Meta reads them. Raises InvalidField."""
+    kept = []
+    for index, item in enumerate(items):
+        if item.id is not UNSET:
+            try:
+                _check(item, item.id)
+            except InvalidField as fault:
+                raise InvalidField(f"contents[{index}].{fault.field}", fault.rule) from None
+            kept.append(item)
+    return kept
+
+
+def _check(item: Content, id: str) -> None:
+    """Check a line item and write its price as Meta reads it. Raises InvalidField, with the name that the field has in the item."""
     if fault := text_fault(id):
         raise InvalidField("id", fault)
     if item.quantity is not UNSET:
         _count(item.quantity, "quantity")
     if item.item_price is not UNSET:
         item.item_price = amount(_money(item.item_price, "item_price"))
-    return item

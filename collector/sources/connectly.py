@@ -171,24 +171,28 @@ def read_click(given: Identification, pointed: bool) -> Click | None:
     """All four ids or none: ids given in part would credit the wrong campaign. Raises InvalidField."""
     if given.cnct_tracking_id is UNSET and given.sendout_id is UNSET and given.attribution is UNSET:
         return None
-    attribution = _MetaCtwa() if given.attribution is UNSET else given.attribution.meta_ctwa
-    if attribution is UNSET:
+    ctwa = UNSET if given.attribution is UNSET else given.attribution.meta_ctwa
+    if ctwa is UNSET and given.attribution is not UNSET:
         raise InvalidField("attribution.meta_ctwa", "is required")
-    values = (
-        ("cnct_tracking_id", given.cnct_tracking_id),
-        ("sendout_id", given.sendout_id),
-        ("attribution", UNSET if given.attribution is UNSET else "given"),
-        ("attribution.meta_ctwa.ctwa_clid", attribution.ctwa_clid),
-        ("attribution.meta_ctwa.ad_id", attribution.ad_id),
-    )
-    ids: list[str] = []
-    for field, value in values:
-        if value is UNSET:
-            hint = "; leave out all ids where a token, ref or checkout_id is given" if pointed else ""
-            raise InvalidField(field, f"is required{hint}")
-        if field != "attribution":
-            ids.append(_id(value, field))
-    return Click(*ids)
+    session = _own_id(given.cnct_tracking_id, "cnct_tracking_id", pointed)
+    sendout = _own_id(given.sendout_id, "sendout_id", pointed)
+    if ctwa is UNSET:
+        raise _missing("attribution", pointed)
+    clid = _own_id(ctwa.ctwa_clid, "attribution.meta_ctwa.ctwa_clid", pointed)
+    return Click(session, sendout, clid, _own_id(ctwa.ad_id, "attribution.meta_ctwa.ad_id", pointed))
+
+
+def _own_id(value: str | UnsetType, field: str, pointed: bool) -> str:
+    if value is UNSET:
+        raise _missing(field, pointed)
+    if fault := id_fault(value):
+        raise InvalidField(field, fault)
+    return value
+
+
+def _missing(field: str, pointed: bool) -> InvalidField:
+    hint = "; leave out all ids where a token, ref or checkout_id is given" if pointed else ""
+    return InvalidField(field, f"is required{hint}")
 
 
 def _id(value: str, field: str) -> str:
