@@ -6,7 +6,7 @@ An event that is answered for is in the store. Whoever comes again with the same
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -15,12 +15,12 @@ from collector.consent import renewed
 from collector.errors import InvalidField, NotFound, Uncertain
 from collector.event import Channel, Event
 from collector.match import Match, met
+from collector.outset import LEASE_MS
 from collector.parties import Lanes, Verdicts
 from collector.receipt import Candidate, Receipt
 from collector.repeat import denies, repeat, restricted, revision, same
-from collector.store.face import BusinessRow, Delivery, Ledger, Record, StaleDirectory, StoredEvent, Wait
+from collector.store.face import BusinessRow, Delivery, Ledger, Record, StaleDirectory, StoredEvent, Take, Wait
 
-LEASE_MS = 60_000
 TRIES_MAX = 8
 QUIET_SECONDS = 0.25
 """Who comes with single events comes again within that time, or is gone."""
@@ -43,13 +43,6 @@ class Directory(outset.Directory, Protocol):
 
     async def fresh(self) -> None:
         """Load again if the store holds a newer version."""
-
-
-class _Outgoing(NamedTuple):
-    """How an event sets out, and whether its lane keeps a slot for it."""
-
-    delivery: Delivery
-    has_slot: bool
 
 
 class Intake:
@@ -108,11 +101,11 @@ class Intake:
         authenticate again and come back), Unavailable when it cannot be stored.
         """
         self._single_at = asyncio.get_running_loop().time()
-        outgoing = self._set_out(candidate)
-        event, delivery = candidate.event, outgoing.delivery
+        take = self._set_out(candidate, record)
+        event, delivery, *_ = take
         waiting = wait_seconds is not None and self._moves(delivery)
         ticket = self._verdicts.expect(event.business_id, event.id) if waiting else None
-        [standing] = await self._store([(candidate, record)], [outgoing], version)
+        [standing] = await self._store([take], version)
         if standing is not None:
             return await self._again(candidate, record, standing, wait_seconds, version)
         settled = await ticket.wait(wait_seconds or 0) if ticket else None
@@ -123,13 +116,13 @@ class Intake:
 
         Raises InvalidField, and stores none, where the store refuses one of them; else as `take`.
         """
-        outgoing = [self._set_out(candidate) for candidate, _ in calls]
-        standings = await self._store(calls, outgoing, version)
+        takes = [self._set_out(candidate, record) for candidate, record in calls]
+        standings = await self._store(takes, version)
         repeats = [(*call, standing) for call, standing in zip(calls, standings, strict=True) if standing is not None]
         again = iter(await asyncio.gather(*(self._repeated(*each, version) for each in repeats)))
         return [
-            _receipt(candidate.event, each.delivery, notes=candidate.notes) if standing is None else next(again)
-            for (candidate, _), each, standing in zip(calls, outgoing, standings, strict=True)
+            _receipt(event, delivery, notes=candidate.notes) if standing is None else next(again)
+            for (candidate, _), (event, delivery, *_), standing in zip(calls, takes, standings, strict=True)
         ]
 
     async def _repeated(
@@ -139,36 +132,27 @@ class Intake:
             return await self._again(candidate, record, standing, None, version)
         return None
 
-    def _set_out(self, candidate: Candidate) -> _Outgoing:
-        delivery = self._outset.delivery(candidate)
-        if delivery.state != "pending" or not self._lanes.reserve(delivery.lane):
-            return _Outgoing(delivery, False)
-        return _Outgoing(msgspec.structs.replace(delivery, state="sending", attempts=1, lease_ms=LEASE_MS), True)
+    def _set_out(self, candidate: Candidate, record: Record) -> Take:
+        delivery = self._outset.delivery(candidate, self._lanes.reserve)
+        return candidate.event, delivery, record, _waits(delivery, candidate.match)
 
-    async def _store(
-        self, calls: Sequence[tuple[Candidate, Record]], outgoing: Sequence[_Outgoing], version: int
-    ) -> list[StoredEvent | None]:
+    async def _store(self, takes: Sequence[Take], version: int) -> list[StoredEvent | None]:
         """Store them and hand them over; tells of each who stands in its place, if anybody does."""
         try:
-            taken = await self._ledger.take_all(
-                [
-                    (candidate.event, delivery, record, _waits(delivery, candidate.match))
-                    for (candidate, record), (delivery, _) in zip(calls, outgoing, strict=True)
-                ],
-                version,
-            )
+            taken = await self._ledger.take_all(takes, version)
         except BaseException as error:
-            for (candidate, _), (delivery, has_slot) in zip(calls, outgoing, strict=True):
-                if has_slot:
-                    doubtful = StoredEvent(event=candidate.event, delivery=delivery)
+            for event, delivery, *_ in takes:
+                if delivery.state == "sending":
+                    doubtful = StoredEvent(event=event, delivery=delivery)
                     self._lanes.give_back(delivery.lane, doubtful if isinstance(error, Uncertain) else None)
             raise
-        for (candidate, _), (delivery, has_slot), each in zip(calls, outgoing, taken, strict=True):
-            if each.standing is None:
-                self._send(candidate.event, delivery, has_slot)
-            elif has_slot:
+        standings = [each.standing for each in taken]
+        for (event, delivery, *_), standing in zip(takes, standings, strict=True):
+            if standing is None:
+                self._send(event, delivery)
+            elif delivery.state == "sending":
                 self._lanes.give_back(delivery.lane)
-        return [each.standing for each in taken]
+        return standings
 
     async def release(self, standing: StoredEvent, match: Match) -> bool:
         """Send an event that waited for its click, or for consent. False when it must go on waiting, or somebody else was quicker."""
@@ -180,7 +164,7 @@ class Intake:
             return False
         if not await self._ledger.release(standing, event, delivery, None, _waits(delivery, match)):
             return False
-        self._send(event, delivery, handed=False)
+        self._send(event, delivery)
         return True
 
     def _next(self, candidate: Candidate, standing: StoredEvent) -> Delivery:
@@ -192,8 +176,8 @@ class Intake:
         """Whether a caller may wait for this delivery: a destination in trouble must not slow a checkout down."""
         return delivery.state == "sending" or (delivery.state == "pending" and not self._lanes.paused(delivery.lane))
 
-    def _send(self, event: Event, delivery: Delivery, handed: bool) -> None:
-        if handed:
+    def _send(self, event: Event, delivery: Delivery) -> None:
+        if delivery.state == "sending":
             self._lanes.hand_over(StoredEvent(event=event, delivery=delivery))
         elif delivery.state == "pending":
             self._lanes.nudge(delivery.lane)
@@ -267,7 +251,7 @@ class Intake:
         waits_on = standing.delivery.state == delivery.state == "unmatched"
         if not await write(standing, event, delivery, record, _waits(delivery, candidate.match), waits_on):
             return None
-        self._send(event, delivery, handed=False)
+        self._send(event, delivery)
         settled = await ticket.wait(wait_seconds or 0) if ticket else None
         return _receipt(event, settled or delivery, duplicate=True, notes=candidate.notes)
 

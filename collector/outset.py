@@ -1,7 +1,7 @@
 """The state in which a delivery sets out: the reasons not to send an event, in the order in which nothing can mend them."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from collector import delivery as journey, options
 from collector.consent import ruling
@@ -9,6 +9,9 @@ from collector.delivery import Reason, State
 from collector.event import Event
 from collector.receipt import Candidate
 from collector.store.face import BusinessRow, Delivery
+
+LEASE_MS: Final = 60_000
+"""How long an event is ours that is stored on its way."""
 
 
 class OpenChannel(Protocol):
@@ -53,23 +56,27 @@ class Outset:
         self._targets = targets
         self._clock = clock
 
-    def delivery(self, candidate: Candidate) -> Delivery:
-        """The delivery of an event as it sets out, now."""
+    def delivery(self, candidate: Candidate, reserve: Callable[[str], bool] = lambda lane: False) -> Delivery:
+        """The delivery of an event as it sets out, now: `sending`, leased to us, where `reserve` keeps a slot of its lane."""
         event = candidate.event
         business = self._directory.business(event.business_id)
         destination = business.destination if business else "meta"
         channel = "connectly" if destination == "connectly" else event.channel
         state, reason, error = self._state(candidate, business, destination, channel)
+        lane = f"{destination}:{event.business_id}:{channel}:{event.source}"  # as LaneName writes it
+        leased = state == "pending" and reserve(lane)
         return Delivery(
             business_id=event.business_id,
             id=event.id,
             destination=destination,
-            lane=str(journey.LaneName(destination, event.business_id, channel, event.source)),
-            state=state,
+            lane=lane,
+            state="sending" if leased else state,
             reason=reason,
             revision=event.revision,
+            attempts=int(leased),
             due_at=self._clock(),
             deadline_at=journey.deadline(event.event_at),
+            lease_ms=LEASE_MS if leased else None,
             error=error,
         )
 

@@ -15,10 +15,13 @@ pytestmark = pytest.mark.anyio
 
 
 class Full:
-    """A ledger that takes nothing."""
+    """A ledger that takes nothing, and lanes without room."""
 
     async def take_all(self, *_of: object) -> None:
         raise Unavailable("the line is full")
+
+    def reserve(self, lane: str) -> bool:
+        return False
 
 
 @pytest.mark.parametrize("single", [True, False])
@@ -26,7 +29,8 @@ async def test_a_single_event_ends_the_quiet_for_a_while_and_a_list_does_not(
     single: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unused = cast("Any", None)
-    intake = Intake(cast("Any", Full()), Shops(business(), RUNNING), unused, unused, TARGETS, unused, lambda: NOW_MS)
+    full = cast("Any", Full())
+    intake = Intake(full, Shops(business(), RUNNING), full, unused, TARGETS, unused, lambda: NOW_MS)
     late, record = candidate(expired=True), Record(business_id=BUSINESS, id="2", received_at=NOW_MS)
     loop = asyncio.get_running_loop()
     now = loop.time()
