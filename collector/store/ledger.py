@@ -21,6 +21,8 @@ ALL_TIME = 2**62
 LAST = "\x7f"
 """A cursor behind every id: the newest come first."""
 
+_WON = face.Taken(won=True)
+
 
 def _lost(answers: Answers) -> set[tuple[str, str]]:
     return {(row[0], row[1]) for row in answers["take"]}
@@ -105,16 +107,14 @@ class SqlLedger:
             tuple([columns.take(event, delivery, record) for event, delivery, record, _ in takes]),
             tuple([(e.business_id, e.id, wait.kind, wait.id) for e, _, _, waits in takes for wait in waits]),
         )
-        texts = [
-            len(event.custom_data) + len(event.user_data) + len(record.payload or "") for event, _, record, _ in takes
-        ]
-        size = sum(texts) + ROW_BYTES * (len(takes) - 1)
+        size = ROW_BYTES * (len(takes) - 1)
+        for event, _, record, _ in takes:
+            size += len(event.custom_data) + len(event.user_data) + len(record.payload or "")
         won = await self._writer.submit(TAKE, slots, version, takes[0][0].source, size)
+        if all(won):
+            return [_WON] * len(takes)
         try:
-            return [
-                face.Taken(won=True) if each else await self._standing(take[0])
-                for each, take in zip(won, takes, strict=True)
-            ]
+            return [_WON if each else await self._standing(take[0]) for each, take in zip(won, takes, strict=True)]
         except Unavailable as error:  # those that won are stored, and their caller does not hear of it
             raise Uncertain(error.reason) from error
 
@@ -124,7 +124,7 @@ class SqlLedger:
         if standing is None:
             raise Unavailable("who stands in the place of this event cannot be read")
         if standing.event.id == event.id:  # a commit whose answer was lost, and that was run again
-            return face.Taken(won=True)
+            return _WON
         return face.Taken(won=False, standing=standing)
 
     async def lull(self, seconds: float) -> float:
