@@ -25,7 +25,7 @@ SETTLED_AT_ONCE: Final = 250
 T = TypeVar("T")
 
 
-class Claim(NamedTuple):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """A delivery in our hands until `ends_at` (monotonic seconds)."""
 
     stored: StoredEvent
@@ -38,7 +38,7 @@ class Claim(NamedTuple):
         return self.stored.delivery
 
 
-class Ending(NamedTuple):
+class Ending(msgspec.Struct, frozen=True, gc=False):
     """How an attempt ends for one event. `word` is what its row says: the outcome's kind, or why nothing was sent."""
 
     claim: Claim
