@@ -57,15 +57,13 @@ class Mint:
 
     def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:
         self._random = random
-        self._pool = ""
-        self._at = 0
+        self._pool: list[str] = []
 
     def __call__(self, now_ms: int) -> str:
         """A new id."""
-        if self._at >= len(self._pool):  # one system call for many ids
-            self._pool, self._at = self._random(10 * MINTED_AT_ONCE).hex(), 0
-        self._at += 20
-        return f"{now_ms:012x}{self._pool[self._at - 20 : self._at]}"
+        if not self._pool:  # one system call for many ids
+            self._pool = self._random(10 * MINTED_AT_ONCE).hex(" ", 10).split()
+        return f"{now_ms:012x}{self._pool.pop()}"
 
 
 class House:
