@@ -102,7 +102,7 @@ class Intake:
         """
         self._single_at = asyncio.get_running_loop().time()
         take = self._set_out(candidate, record)
-        event, delivery, *_ = take
+        event, delivery, _, _ = take
         waiting = wait_seconds is not None and self._moves(delivery)
         ticket = self._verdicts.expect(event.business_id, event.id) if waiting else None
         [standing] = await self._store([take], version)
@@ -122,7 +122,7 @@ class Intake:
         again = iter(await asyncio.gather(*(self._repeated(*each, version) for each in repeats)))
         return [
             _receipt(event, delivery, notes=candidate.notes) if standing is None else next(again)
-            for (candidate, _), (event, delivery, *_), standing in zip(calls, takes, standings, strict=True)
+            for (candidate, _), (event, delivery, _, _), standing in zip(calls, takes, standings, strict=True)
         ]
 
     async def _repeated(
@@ -141,13 +141,13 @@ class Intake:
         try:
             taken = await self._ledger.take_all(takes, version)
         except BaseException as error:
-            for event, delivery, *_ in takes:
+            for event, delivery, _, _ in takes:
                 if delivery.state == "sending":
                     doubtful = StoredEvent(event=event, delivery=delivery)
                     self._lanes.give_back(delivery.lane, doubtful if isinstance(error, Uncertain) else None)
             raise
         standings = [each.standing for each in taken]
-        for (event, delivery, *_), standing in zip(takes, standings, strict=True):
+        for (event, delivery, _, _), standing in zip(takes, standings, strict=True):
             if standing is None:
                 self._send(event, delivery)
             elif delivery.state == "sending":
@@ -270,7 +270,7 @@ class Intake:
 
 def _waits(delivery: Delivery, match: Match) -> tuple[Wait, ...]:
     """What would move this delivery on: its click, or its visitor's word."""
-    waits = delivery.state == "unmatched" or (delivery.state, delivery.reason) == ("held", "consent")
+    waits = delivery.state == "unmatched" or (delivery.state == "held" and delivery.reason == "consent")
     return match.waits if waits else ()
 
 

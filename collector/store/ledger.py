@@ -103,14 +103,14 @@ class SqlLedger:
 
     async def take_all(self, takes: Sequence[face.Take], version: int) -> list[face.Taken]:
         """See face.Ledger.take_all."""
-        slots = (
-            tuple([columns.take(event, delivery, record) for event, delivery, record, _ in takes]),
-            tuple([(e.business_id, e.id, wait.kind, wait.id) for e, _, _, waits in takes for wait in waits]),
-        )
+        rows: list[columns.Row] = []
+        waiting: list[columns.Row] = []
         size = ROW_BYTES * (len(takes) - 1)
-        for event, _, record, _ in takes:
+        for event, delivery, record, waits in takes:
+            rows.append(columns.take(event, delivery, record))
+            waiting += [(event.business_id, event.id, wait.kind, wait.id) for wait in waits]
             size += len(event.custom_data) + len(event.user_data) + len(record.payload or "")
-        won = await self._writer.submit(TAKE, slots, version, takes[0][0].source, size)
+        won = await self._writer.submit(TAKE, (tuple(rows), tuple(waiting)), version, takes[0][0].source, size)
         if all(won):
             return [_WON] * len(takes)
         try:
