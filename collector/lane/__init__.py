@@ -72,10 +72,11 @@ class Lane:
 
     def mode(self) -> Mode:
         """What may be sent now."""
-        if self._kit.closing or self._holds.reason(self.name):
+        held = self._holds.mode(self.name)
+        if self._kit.closing or held == "stop":
             return "stop"
         mode = self.circuit.mode(self._kit.monotonic())
-        return "probe" if mode == "flow" and self._holds.unproven(self.name) else mode
+        return held if mode == "flow" else mode
 
     # -- slots: for fresh events, and for claims
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from collector.delivery import HoldReason, LaneName
 from collector.errors import Unavailable
+from collector.lane.circuit import Mode
 from collector.lane.kit import Directory
 from collector.store.face import Outbox
 
@@ -63,10 +64,14 @@ class Holds:
         hold = self._of(name)
         return hold.reason if hold and hold.standing else None
 
-    def unproven(self, name: LaneName) -> bool:
-        """Whether the channel was held and has not proved itself since: one event at a time."""
+    def mode(self, name: LaneName) -> Mode:
+        """What may be sent on this lane: nothing while the channel is held, one event at a time until it has proved itself."""
         hold = self._of(name)
-        return hold is not None and not hold.standing and not hold.proved
+        if hold is None:
+            return "flow"
+        if hold.standing:
+            return "stop"
+        return "flow" if hold.proved else "probe"
 
     def forgotten(self, name: LaneName) -> bool:
         """Whether nobody here holds the channel or is trying it: what the store still keeps back was left so by a process that ended."""
