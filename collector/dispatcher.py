@@ -8,23 +8,23 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from collector.delivery import HINT_MAX_MS, LaneName, OnUnknown, Trigger, hold_reason
+from collector.delivery import LaneName, OnUnknown, Trigger, hold_reason
 from collector.destinations import Destination
 from collector.errors import Unavailable
 from collector.lane import Claim, Directory, Holds, Kit, Lane, Limits
 from collector.lane.batch import SETTLE_SECONDS
+from collector.lane.chores import Chores
 from collector.store.face import LaneDue, Outbox, StoredEvent
 from collector.verdict import Verdicts
 
 LOG = logging.getLogger(__name__)
 
-CHORE_ROWS: Final = 1000
-WAIT_MAX_MS: Final = HINT_MAX_MS + 300_000
-"""No retry is put off for so long: whatever is due later was written before the clock went back."""
-
 CLAIMS_AT_ONCE: Final = 16
 BREATH_SECONDS: Final = 0.02
 """The least pause between two looks at the store that nothing asked for."""
+
+LOOK_SECONDS: Final = 0.25
+"""How long the store need not be asked what else is due, while lanes are behind: who asks walks past all that was settled and not swept yet."""
 
 COMMIT_SECONDS: Final = 10.0
 """A row that is inserted leased may have waited so long for its commit: that much of its lease may be over when it is handed over."""
@@ -80,10 +80,13 @@ class Dispatcher:
         if self._kit.limits.lease_ms / 1000 <= longest + SETTLE_SECONDS + COMMIT_SECONDS:
             raise ValueError("the lease must be longer than a request and its commits")
         self._holds = Holds(outbox, directory, monotonic, self._wake.set)
+        self._chores = Chores(self._kit, self._holds, self._lane)
         self._alone = alone
         self._wait = wait
         self._lanes: dict[str, Lane] = {}
         self._strange: set[str] = set()
+        self._behind: dict[Lane, None] = {}  # the store has more for them than they hold; in the order of their turns
+        self._look_at = 0.0
         self._chores_at = 0.0
         self._serving = False
         self._stopping = False
@@ -120,7 +123,7 @@ class Dispatcher:
         """A pending delivery was committed."""
         found = self._lane(lane) if self._serving else None
         if found is not None:
-            found.backlog = True
+            self._fall_behind(found)
             if found.room() or self._holds.reason(found.name):  # what slips into a held channel is held at once
                 self._wake.set()
 
@@ -132,7 +135,7 @@ class Dispatcher:
         `held` is for `learn`.
         """
         self.learn(held)
-        await self._attempt(self._rescue)
+        await self._attempt(lambda: self._take_over(self._chores.rescue))
         self._loop = asyncio.create_task(self._run(), name="dispatcher")
 
     def learn(self, held: Iterable[tuple[LaneName, str]]) -> None:
@@ -195,15 +198,35 @@ class Dispatcher:
             LOG.exception("a round failed")
         return self._kit.limits.poll_seconds
 
+    async def _take_over(self, chores: Callable[[bool], Awaitable[None]]) -> float:
+        """See to chores. Where nobody else can be sending, whatever is leased at the start was left behind."""
+        await chores(self._alone and not self._serving)
+        self._serving = not self._stopping
+        return 0.0
+
     async def _round(self) -> float:
         """Claim for every lane that has room. Returns the seconds until something is due that we know of."""
-        soon = self._kit.limits.poll_seconds
         if self._kit.monotonic() >= self._chores_at:
-            await self._chores()
+            await self._take_over(self._chores.see_to)
+            self._chores_at = self._kit.monotonic() + self._kit.limits.chores_seconds
+        now = self._kit.monotonic()
+        soon = self._look_at - now
+        if soon <= 0 or not any(lane.room() for lane in self._behind):
+            soon = await self._look()
+            self._look_at = now + LOOK_SECONDS
+        ready = [lane for lane in self._behind if lane.room()]
+        share = max(1, (self._kit.limits.events - self._kit.slots) // max(1, len(ready)))
+        for start in range(0, len(ready), CLAIMS_AT_ONCE):
+            await asyncio.gather(*(self._claim(lane, share) for lane in ready[start : start + CLAIMS_AT_ONCE]))
+        return soon
+
+    async def _look(self) -> float:
+        """Ask the store which lanes are behind. Returns the seconds until something else is due."""
+        soon = self._kit.limits.poll_seconds
+        self._behind.clear()
         due = await self._kit.outbox.due()
         soon = min(soon, await self._holds.review())  # loads the directory: newer than what was just read
         now = await self._kit.now_ms()
-        ready: list[Lane] = []
         for each in sorted(due, key=_turn):
             lane = self._lane(each.lane)
             if lane is None:
@@ -213,15 +236,14 @@ class Dispatcher:
             elif self._holds.reason(lane.name):
                 await self._holds.commit(lane.name)  # it was committed while we held the channel: hold it too
             else:
-                lane.backlog = True
+                self._fall_behind(lane)
                 if lane.mode() == "stop":
                     soon = min(soon, (lane.circuit.opens_at or 0.0) - self._kit.monotonic())
-                elif lane.room():
-                    ready.append(lane)
-        share = max(1, (self._kit.limits.events - self._kit.slots) // max(1, len(ready)))
-        for start in range(0, len(ready), CLAIMS_AT_ONCE):
-            await asyncio.gather(*(self._claim(lane, share) for lane in ready[start : start + CLAIMS_AT_ONCE]))
         return soon
+
+    def _fall_behind(self, lane: Lane) -> None:
+        lane.backlog = True
+        self._behind[lane] = None
 
     async def _claim(self, lane: Lane, share: int) -> None:
         """Claim for one lane, no more than its share of the room that all have together: a great backlog leaves some to the others."""
@@ -229,6 +251,8 @@ class Dispatcher:
         if not most:
             return
         lane.occupy(most)
+        lane.backlog = False
+        self._behind.pop(lane, None)
         claims: list[Claim] = []
         try:
             lease_ms = self._kit.limits.lease_ms
@@ -237,7 +261,8 @@ class Dispatcher:
                 claims.append(Claim(stored, stored.delivery.trigger or own, began + lease_ms / 1000))
                 self._kit.verdicts.here(stored.delivery.business_id, stored.delivery.id)
         finally:
-            lane.backlog = len(claims) == most
+            if len(claims) == most:
+                self._fall_behind(lane)
             lane.occupy(len(claims) - most)
             lane.accept(claims)
 
@@ -252,46 +277,6 @@ class Dispatcher:
                 self._strange.add(text)
                 LOG.error("no such lane, its deliveries stay: %s", text)
         return lane
-
-    async def _chores(self) -> None:
-        if count := await self._kit.outbox.rewind(WAIT_MAX_MS, self._kit.limits.lease_ms):
-            LOG.warning("the clock went back", extra={"count": count})
-        await self._rescue()
-        while (count := await self._kit.outbox.expire(self._kit.steady_ms(), CHORE_ROWS)) > 0:
-            self._kit.counters.expired += count
-            if count < CHORE_ROWS:
-                break
-        await self._release_forgotten()
-        self._chores_at = self._kit.monotonic() + self._kit.limits.chores_seconds
-
-    async def _release_forgotten(self) -> None:
-        """Release what is held though its channel runs: a process ended between the two."""
-        held = await self._kit.outbox.held_lanes()
-        if held:
-            await self._kit.directory.refresh()  # newer than what was just read
-        for text in held:
-            lane = self._lane(text)
-            if lane is None or not self._holds.forgotten(lane.name):
-                continue
-            account = self._kit.directory.channel(lane.name.business_id, lane.name.channel)
-            if account is not None and not account.held:
-                await self._kit.outbox.resume(lane.name.business_id, lane.name.channel, lane.name.prefix)
-
-    async def _rescue(self) -> float:
-        """Take what a dead process had in hand. Where no other process can be sending, at the start that is everything that is leased."""
-        hold = self._kit.on_unknown == "hold"
-        everything = self._alone and not self._serving
-        count = CHORE_ROWS
-        while count == CHORE_ROWS:
-            now = await self._kit.now_ms()
-            count = await self._kit.outbox.rescue(
-                everything, "held" if hold else "retrying", "unknown" if hold else None, now, CHORE_ROWS
-            )
-            self._kit.counters.rescued += count
-        if self._kit.counters.rescued and everything:
-            LOG.warning("deliveries of unknown fate were found", extra={"count": self._kit.counters.rescued})
-        self._serving = not self._stopping
-        return 0.0
 
 
 def _turn(due: LaneDue) -> tuple[bool, int]:

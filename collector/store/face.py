@@ -208,7 +208,11 @@ class Outbox(Protocol):
         ...
 
     async def claim(self, lane: str, limit: int, lease_ms: int) -> list[StoredEvent]:
-        """Lease up to `limit` due deliveries of the lane, in due order: state `sending`, attempts + 1. No row is ever claimed twice."""
+        """Lease up to `limit` due deliveries of the lane, in due order: state `sending`, attempts + 1. No row is ever claimed twice.
+
+        While a lane is full, what is put before what was claimed last may have to wait for some claims; when one finds less than its limit,
+        the next one has it.
+        """
         ...
 
     async def settle(self, settlements: list[Settlement]) -> list[bool]:

@@ -9,6 +9,7 @@ from collector.attribution import Click
 from collector.store.engine import Step
 from collector.store.face import LaneDue, StoredEvent, Wait
 from collector.store.opening import Store
+from collector.store.outbox import HEADS_MAX
 from tests.contract.conftest import Clock
 from tests.contract.samples import (
     NOW,
@@ -60,6 +61,39 @@ async def test_a_claim_takes_what_is_due_in_due_order_and_leases_it(store: Store
     assert {(claim.delivery.state, claim.delivery.attempts) for claim in claims} == {("sending", 1)}
     assert [claim.event for claim in await store.outbox.claim(lane(), 10, 1000)] == [rows[0].event]
     assert await store.outbox.claim(lane(), 10, 1000) == []
+
+
+async def test_what_is_put_before_what_was_claimed_waits_until_a_lane_is_no_longer_full(store: Store) -> None:
+    rows = [await stored(store, due_at=NOW - number) for number in (3, 2, 1)]
+    assert (await claim_one(store)).event == rows[0].event
+    early = await stored(store, due_at=NOW - 10)
+    claims = await store.outbox.claim(lane(), 5, 1000)
+    assert [claim.event for claim in claims] == [rows[1].event, rows[2].event]
+    await stored(store, due_at=NOW)
+    assert (await claim_one(store)).event == early.event
+
+
+async def test_a_claim_that_finds_nothing_behind_the_last_looks_before_it(store: Store) -> None:
+    await stored(store, due_at=NOW - 1)
+    await claim_one(store)
+    early = await stored(store, due_at=NOW - 10)
+    assert (await claim_one(store)).event == early.event
+
+
+async def test_however_full_a_lane_is_what_is_put_before_the_rest_has_its_turn(store: Store) -> None:
+    rows = [await stored(store, due_at=NOW - 100 + number) for number in range(HEADS_MAX + 4)]
+    await claim_one(store)
+    early = await stored(store, due_at=NOW - 1000)
+    found = [(await claim_one(store)).event for _ in range(HEADS_MAX + 2)]
+    assert found == [row.event for row in (*rows[1 : HEADS_MAX + 1], early, rows[HEADS_MAX + 1])]
+
+
+async def test_what_is_given_back_is_claimed_next(store: Store) -> None:
+    for number in (3, 2, 1):
+        await stored(store, due_at=NOW - number)
+    first, _ = [await claim_one(store) for _ in range(2)]
+    await store.outbox.release([first], first.delivery.due_at)
+    assert (await claim_one(store)).event == first.event
 
 
 async def test_claims_at_once_are_disjoint_and_leave_nothing(store: Store) -> None:

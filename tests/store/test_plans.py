@@ -9,6 +9,7 @@ import pytest
 
 from collector.store import engine
 from collector.store.opening import Store, open_store
+from collector.store.outbox import HEADS_MAX
 from collector.store.postgres import READERS, WRITERS, PostgresEngine
 from collector.store.sqlite import SqliteEngine
 from tests.contract.samples import SHOP, delivery, lane, purchase, record, settlement, stored
@@ -24,8 +25,11 @@ READ_WHOLE = {
     "ahead", "channels LEFT-JOIN",
 }  # fmt: skip
 
+ALL = "SELECT sum(coalesce(heap_blks_hit, 0) + coalesce(idx_blks_hit, 0)) FROM pg_statio_user_tables"
+DUE = "SELECT idx_blks_hit FROM pg_statio_user_indexes WHERE indexrelname = 'deliveries_due'"
+
 INDEXES = {
-    "claim": "deliveries_due (lane=? AND due_at<?)",
+    "claim": "deliveries_due (lane=? AND due_at>? AND due_at<?)",
     "due": "deliveries_due (lane>?)",
     "hold": "deliveries_due (lane>? AND lane<?)",
     "resume": "deliveries_held (lane>? AND lane<?)",
@@ -70,11 +74,14 @@ async def test_statements_use_the_indexes_made_for_them_in_sqlite(sqlite_plans: 
 
 
 async def fill(store: Store, count: int) -> None:
-    """A backlog of so many pending deliveries."""
-    for _ in range(count // 500):
-        events = [purchase() for _ in range(500)]
+    """A backlog of so many pending deliveries, due one after the other."""
+    for first in range(0, count, 500):
+        events = [(due_at, purchase()) for due_at in range(first, first + 500)]
         await asyncio.gather(
-            *(store.ledger.take(event, delivery(event, deadline_at=FAR), record(event), (), 1) for event in events)
+            *(
+                store.ledger.take(event, delivery(event, due_at=due_at, deadline_at=FAR), record(event), (), 1)
+                for due_at, event in events
+            )
         )
 
 
@@ -137,14 +144,32 @@ async def test_the_work_for_one_delivery_does_not_grow_with_the_backlog_in_postg
         assert await cost() < 1.5 * small
 
 
-async def pages(store: Store) -> int:
-    """Heap and index pages of the store's tables that its sessions have touched so far."""
+async def test_a_claim_does_not_walk_past_what_was_claimed_before_it_in_postgres(postgres_dsn: str) -> None:
+    """Its index keeps that until it is swept."""
+    async with open_store(postgres_dsn, serving=True) as store:
+        await fill(store, 6_000)
+
+        async def cost() -> int:
+            before = await pages(store, DUE)
+            assert len(await store.outbox.claim(lane(), 100, 60_000)) == 100
+            return await pages(store, DUE) - before
+
+        await cost()
+        small = await cost()
+        for _ in range(HEADS_MAX - 3):
+            await store.outbox.settle([settlement(claim) for claim in await store.outbox.claim(lane(), 400, 60_000)])
+        assert await cost() <= small + 1
+        await cost()
+        assert await cost() > small + 10  # one begins at the start again
+
+
+async def pages(store: Store, touched: str = ALL) -> int:
+    """Pages that the store's sessions have touched so far."""
     assert isinstance(store.engine, PostgresEngine)
     kept = [connection for connection, _ in store.engine._kept]
     sessions = [await store.engine._pool.acquire() for _ in range(READERS + WRITERS - len(kept))]
     for session in (*kept, *sessions):
         await session.execute("SELECT pg_stat_force_next_flush()")
-    touched = "SELECT sum(coalesce(heap_blks_hit, 0) + coalesce(idx_blks_hit, 0)) FROM pg_statio_user_tables"
     count = int(await sessions[0].fetchval(touched))
     for session in sessions:
         await store.engine._pool.release(session)

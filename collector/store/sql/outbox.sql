@@ -19,7 +19,7 @@ FROM lanes
 WHERE lanes.lane IS NOT NULL;
 
 -- name: claim sqlite
--- rows: :lane, :most BIGINT, :lease_ms BIGINT, :lease
+-- rows: :lane, :since BIGINT, :most BIGINT, :lease_ms BIGINT, :lease
 -- The head of the index deliveries_due, whatever stands behind it.
 UPDATE deliveries SET
     state = 'sending',
@@ -29,7 +29,8 @@ UPDATE deliveries SET
 FROM (
     SELECT d.business_id, d.id
     FROM deliveries AS d
-    WHERE d.state IN ('pending', 'retrying') AND d.lane = (SELECT lane FROM each) AND d.due_at <= (SELECT now_ms())
+    WHERE d.state IN ('pending', 'retrying') AND d.lane = (SELECT lane FROM each)
+        AND d.due_at >= (SELECT since FROM each) AND d.due_at <= (SELECT now_ms())
     ORDER BY d.due_at
     LIMIT (SELECT most FROM each)
 ) AS due
@@ -45,13 +46,14 @@ JOIN stored_events AS s ON s.business_id = each.business_id AND s.id = each.id
 ORDER BY s.due_at, s.id;
 
 -- name: claim postgres
--- rows: :lane, :most BIGINT, :lease_ms BIGINT, :lease
+-- rows: :lane, :since BIGINT, :most BIGINT, :lease_ms BIGINT, :lease
 -- Both in one. Rows that another process is claiming are passed over, and so are those that moved before they were locked: their old
 -- event must not meet their new delivery. The next round has them.
 WITH due AS MATERIALIZED (
     SELECT d.ctid AS place
     FROM deliveries AS d
-    WHERE d.state IN ('pending', 'retrying') AND d.lane = (SELECT lane FROM each) AND d.due_at <= (SELECT now_ms())
+    WHERE d.state IN ('pending', 'retrying') AND d.lane = (SELECT lane FROM each)
+        AND d.due_at >= (SELECT since FROM each) AND d.due_at <= (SELECT now_ms())
     ORDER BY d.due_at
     LIMIT (SELECT most FROM each)
     FOR UPDATE SKIP LOCKED
