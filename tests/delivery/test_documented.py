@@ -8,9 +8,11 @@ from collector.delivery import NAMING_SUBCODES, PACES, REFUSALS_ALIKE_MAX, Kind,
 from collector.destinations.answer import WORDS_MAX
 from collector.destinations.connectly import Connectly
 from collector.destinations.meta import Meta
+from collector.dispatcher import LOOK_SECONDS
 from collector.lane import FEWER, Limits
 from collector.lane.batch import SETTLED_AT_ONCE
 from collector.replay import WHY
+from collector.store.outbox import HEADS_MAX
 from collector.verdict import WAITERS_MAX
 
 PAGE = (Path(__file__).resolve().parent.parent.parent / "docs" / "delivery.md").read_text()
@@ -50,6 +52,8 @@ def test_every_limit_is_as_told() -> None:
         f"| {limits.lease_ms // 1000} s | `Limits.lease_ms`",
         f"| {limits.linger_seconds * 1000:g} ms |",
         f"| {limits.poll_seconds:g} s | `Limits.poll_seconds`",
+        f"| {LOOK_SECONDS:g} s | `LOOK_SECONDS`",
+        f"| {HEADS_MAX} | `HEADS_MAX`",
         f"| {limits.chores_seconds:g} s |",
         f"| {limits.refused_clicks:,} |",
         f"| {WORDS_MAX} characters |",
