@@ -223,22 +223,24 @@ class Dispatcher:
     async def _look(self) -> float:
         """Ask the store which lanes are behind. Returns the seconds until something else is due."""
         soon = self._kit.limits.poll_seconds
+        for lane in self._behind:
+            lane.backlog = False
         self._behind.clear()
         due = await self._kit.outbox.due()
         soon = min(soon, await self._holds.review())  # loads the directory: newer than what was just read
         now = await self._kit.now_ms()
         for each in sorted(due, key=_turn):
-            lane = self._lane(each.lane)
-            if lane is None:
+            found = self._lane(each.lane)
+            if found is None:
                 continue
             if each.due_at > now:
                 soon = min(soon, (each.due_at - now) / 1000)
-            elif self._holds.reason(lane.name):
-                await self._holds.commit(lane.name)  # it was committed while we held the channel: hold it too
+            elif self._holds.reason(found.name):
+                await self._holds.commit(found.name)  # it was committed while we held the channel: hold it too
             else:
-                self._fall_behind(lane)
-                if lane.mode() == "stop":
-                    soon = min(soon, (lane.circuit.opens_at or 0.0) - self._kit.monotonic())
+                self._fall_behind(found)
+                if found.mode() == "stop":
+                    soon = min(soon, (found.circuit.opens_at or 0.0) - self._kit.monotonic())
         return soon
 
     def _fall_behind(self, lane: Lane) -> None:
@@ -265,6 +267,8 @@ class Dispatcher:
                 self._fall_behind(lane)
             lane.occupy(len(claims) - most)
             lane.accept(claims)
+            if len(claims) < most and lane in self._behind and lane.room():
+                self._wake.set()  # a nudge found no room, because we kept it
 
     def _lane(self, text: str) -> Lane | None:
         """The lane of this name; None where the name or its destination is none of ours (a row edited by hand)."""

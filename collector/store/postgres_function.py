@@ -14,7 +14,8 @@ class Function:
     storing a few rows. (An array that a function's variable holds is no list to be walked: each value is at hand.) `:count` is how many
     rows there are; what a statement puts INTO `won` is `:won` in those behind it.
 
-    The name tells the text: a later release has its own beside it, and both can serve from one database.
+    The name tells the text: a later release has its own beside it, and both can serve from one database. (Its columns are those of the
+    statement: a type of the schema's own could not change while an older release has its function.)
     """
 
     def __init__(self, name: str, statement: Statement) -> None:
@@ -25,10 +26,22 @@ class Function:
         *first, last = statement.text.split(";\n")
         parts = [with_each(names, each, part) for part in (*first, f"{last};")]
         parts[-1] = f"RETURN QUERY {parts[-1]}"
-        self._body = ";\n".join(parts).replace(":won", "won").replace(":count", "count")
+        body = ";\n".join(parts).replace(":won", "won").replace(":count", "count")
+        self._text = f"""
+            (expected BIGINT, count INT, texts TEXT, mark TEXT, nothing TEXT) RETURNS TABLE (%s) LANGUAGE plpgsql AS $body$
+            #variable_conflict use_column
+            DECLARE
+                given TEXT[] := string_to_array(texts, mark, nothing);
+                won TEXT[];
+            BEGIN
+                PERFORM begin_write(FALSE, expected);
+                {body}
+            END
+            $body$
+        """
         alone = last.replace(":won", "CAST(NULL AS TEXT[])").replace(":count", "0")
         self._answer, _ = for_postgres(Statement(alone, statement.columns))
-        self._name = f"{name}_{hashlib.sha256(self._body.encode()).hexdigest()[:12]}"
+        self._name = f"{name}_{hashlib.sha256(self._text.encode()).hexdigest()[:12]}"
         self.call = f"SELECT * FROM {self._name}($1, $2, $3, $4, $5)"  # noqa: S608  # all of it is ours
 
     def given(self, version: int | None, rows: Sequence[Sequence[Any]]) -> tuple[int | None, int, str, str, str]:
@@ -37,19 +50,7 @@ class Function:
         return version, len(rows), mark.join(texts), mark, none
 
     async def create(self, connection: Any) -> None:
-        """Its columns are those of the statement now: a type of the schema's own could not change while an older release has its function."""
+        """Have it in the schema."""
         prepared = await connection.prepare(self._answer)
         columns = ", ".join(f"c{place} {each.type.name}" for place, each in enumerate(prepared.get_attributes()))
-        await connection.execute(f"""
-            CREATE OR REPLACE FUNCTION {self._name}(expected BIGINT, count INT, texts TEXT, mark TEXT, nothing TEXT)
-            RETURNS TABLE ({columns}) LANGUAGE plpgsql AS $body$
-            #variable_conflict use_column
-            DECLARE
-                given TEXT[] := string_to_array(texts, mark, nothing);
-                won TEXT[];
-            BEGIN
-                PERFORM begin_write(FALSE, expected);
-                {self._body}
-            END
-            $body$
-        """)
+        await connection.execute(f"CREATE OR REPLACE FUNCTION {self._name} {self._text % columns}")

@@ -75,6 +75,17 @@ async def test_a_repeat_hears_where_the_first_stands_now(store: Store) -> None:
     )
 
 
+async def test_of_two_businesses_events_that_share_a_row_id_each_hears_its_own_fate(store: Store) -> None:
+    first = await stored(store, purchase(OTHER, event_id="taken"))
+    new = purchase(SHOP)
+    again = purchase(OTHER, id=new.id, event_id="taken")
+    taken = await store.ledger.take_all([(event, delivery(event), record(event), ()) for event in (new, again)], 1)
+    assert [one.won for one in taken] == [True, False]
+    assert taken[1].standing is not None
+    assert taken[1].standing.event == first.event
+    assert await store.outbox.count(OTHER) == 1
+
+
 async def test_of_events_that_come_together_each_hears_its_own_fate(store: Store) -> None:
     """One is new, one stands already, and one comes twice: the first of the two wins, whichever row id sorts first."""
     await take(store, "old")

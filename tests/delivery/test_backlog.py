@@ -71,3 +71,49 @@ async def test_what_falls_due_while_another_lane_is_behind_is_found_soon(
     assert (await house.states())["pending"] > 100
     await house.until(lambda states: states == {"delivered": 200})
     await dispatcher.stop(5)
+
+
+async def test_a_lane_that_has_caught_up_asks_nothing_of_the_store(
+    house: House, outbound: Outbound, monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    """Its last claim was a full one, and the next look found nothing."""
+    house.employ(Outbound())
+    await house.take_many(20, leased=False)
+    dispatcher = house.employ(outbound, limits=FEW)
+    claim = house.outbox.claim
+
+    async def claim_slowly(lane: str, limit: int, lease_ms: int) -> list[StoredEvent]:
+        house.time.advance(LOOK_SECONDS)
+        return await claim(lane, limit, lease_ms)
+
+    monkeypatch.setattr(house.outbox, "claim", claim_slowly)
+    await dispatcher.start()
+    await house.until(lambda states: states == {"delivered": 20})
+    await house.rest()
+    asked.clear()
+    for _ in range(10):
+        await (await house.take()).wait(20)
+    assert asked == []
+    await dispatcher.stop(5)
+
+
+async def test_what_is_committed_while_a_claim_is_under_way_is_sent_at_once(
+    house: House, outbound: Outbound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatcher = house.employ(outbound, limits=FEW)
+    await dispatcher.start()
+    await house.rest()
+    claim, late = house.outbox.claim, False
+
+    async def claim_nothing(lane: str, limit: int, lease_ms: int) -> list[StoredEvent]:
+        nonlocal late
+        found = await claim(lane, limit, lease_ms)
+        if not found and not late:
+            late = True
+            await house.take(leased=False)
+        return found
+
+    monkeypatch.setattr(house.outbox, "claim", claim_nothing)
+    dispatcher.nudge(house.event()[1].lane)
+    await house.until(lambda states: states == {"delivered": 1})
+    await dispatcher.stop(5)

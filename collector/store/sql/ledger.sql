@@ -30,7 +30,7 @@ FROM each;
 -- rows: :sendout_id, :ctwa_clid, :ad_id, :consent, :custom_data, :currency, :value_micros BIGINT, :user_data, :page_url,
 -- rows: :order_id, :test BIGINT, :digest, :revision BIGINT, :options, :destination, :lane, :state, :reason, :attempts BIGINT,
 -- rows: :due_at BIGINT, :deadline_at BIGINT, :reference, :error, :lease_ms BIGINT, :record_id, :recorded_at BIGINT, :payload
--- The same in one round trip: a function.
+-- The same in one round trip: a function. Who won is told by both columns of the key. (Where all did, nobody is looked up.)
 WITH stored AS (
     INSERT INTO events (
         business_id, id, event_name, event_id, event_at, received_at, channel, source, cnct_tracking_id, sendout_id, ctwa_clid, ad_id,
@@ -41,9 +41,9 @@ WITH stored AS (
         consent, custom_data, currency, value_micros, user_data, page_url, order_id, test, digest, revision, options
     FROM each
     ON CONFLICT DO NOTHING
-    RETURNING id
+    RETURNING business_id, id
 )
-SELECT array_agg(id) INTO won
+SELECT array_agg(id || ' ' || business_id) INTO won
 FROM stored;
 INSERT INTO deliveries (
     business_id, id, destination, lane, state, reason, revision, attempts, due_at, deadline_at, reference, error, lease_until
@@ -52,7 +52,7 @@ SELECT
     business_id, id, destination, lane, state, reason, revision, attempts, due_at, deadline_at, reference, error,
     (SELECT now_ms()) + lease_ms
 FROM each
-WHERE cardinality(:won) = :count OR id = ANY (:won);
+WHERE cardinality(:won) = :count OR id || ' ' || business_id = ANY (:won);
 INSERT INTO records (
     business_id, id, received_at, source, event_row, event_name, event_id, duplicate, revision,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
@@ -61,10 +61,10 @@ SELECT
     business_id, record_id, recorded_at, source, id, event_name, event_id, 0, revision,
     cnct_tracking_id, sendout_id, ctwa_clid, ad_id, payload
 FROM each
-WHERE cardinality(:won) = :count OR id = ANY (:won);
+WHERE cardinality(:won) = :count OR id || ' ' || business_id = ANY (:won);
 SELECT business_id, id
 FROM each
-WHERE cardinality(:won) IS DISTINCT FROM :count AND (id = ANY (:won)) IS NOT TRUE;
+WHERE cardinality(:won) IS DISTINCT FROM :count AND (id || ' ' || business_id = ANY (:won)) IS NOT TRUE;
 
 -- name: take_waits
 -- rows: :business_id, :event_row, :kind, :id
