@@ -10,9 +10,9 @@ from collector.store.engine import Statement, for_postgres, marked, with_each
 class Function:
     """Statements as a function of the schema, which begins the transaction and is all of it. What the last of them finds is its answer.
 
-    The rows come as one text, which is split once: a server that is given a text for each column spends more on taking those apart than on
-    storing a few rows. (An array that a function's variable holds is no list to be walked: each value is at hand.) `:count` is how many
-    rows there are; what a statement puts INTO `won` is `:won` in those behind it.
+    The rows come as one text, which is split once; each statement takes from it the columns that it needs. (An array that a function's
+    variable holds is no list to be walked: each value is at hand.) `:count` is how many rows there are; what a statement puts INTO `won`
+    is `:won` in those behind it.
 
     The name tells the text: a later release has its own beside it, and both can serve from one database. (Its columns are those of the
     statement: a type of the schema's own could not change while an older release has its function.)
