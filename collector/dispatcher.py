@@ -63,6 +63,7 @@ class Dispatcher:
         wait: Callable[[asyncio.Event, float], Awaitable[None]] = wait_for,
     ) -> None:
         self._wake = asyncio.Event()
+        self._behind: dict[Lane, None] = {}  # the store has more for them than they hold; in the order of their turns
         self._kit = Kit(
             outbox=outbox,
             directory=directory,
@@ -75,6 +76,7 @@ class Dispatcher:
             limits=limits or Limits(),
             on_unknown=on_unknown,
             wake=self._wake.set,
+            behind=self._behind,
         )
         longest = max((each.seconds for each in destinations.values()), default=0.0)
         if self._kit.limits.lease_ms / 1000 <= longest + SETTLE_SECONDS + COMMIT_SECONDS:
@@ -85,7 +87,6 @@ class Dispatcher:
         self._wait = wait
         self._lanes: dict[str, Lane] = {}
         self._strange: set[str] = set()
-        self._behind: dict[Lane, None] = {}  # the store has more for them than they hold; in the order of their turns
         self._look_at = 0.0
         self._chores_at = 0.0
         self._serving = False
@@ -123,7 +124,7 @@ class Dispatcher:
         """A pending delivery was committed."""
         found = self._lane(lane) if self._serving else None
         if found is not None:
-            self._fall_behind(found)
+            self._behind[found] = None
             if found.room() or self._holds.reason(found.name):  # what slips into a held channel is held at once
                 self._wake.set()
 
@@ -223,29 +224,23 @@ class Dispatcher:
     async def _look(self) -> float:
         """Ask the store which lanes are behind. Returns the seconds until something else is due."""
         soon = self._kit.limits.poll_seconds
-        for lane in self._behind:
-            lane.backlog = False
         self._behind.clear()
         due = await self._kit.outbox.due()
         soon = min(soon, await self._holds.review())  # loads the directory: newer than what was just read
         now = await self._kit.now_ms()
         for each in sorted(due, key=_turn):
-            found = self._lane(each.lane)
-            if found is None:
+            lane = self._lane(each.lane)
+            if lane is None:
                 continue
             if each.due_at > now:
                 soon = min(soon, (each.due_at - now) / 1000)
-            elif self._holds.reason(found.name):
-                await self._holds.commit(found.name)  # it was committed while we held the channel: hold it too
+            elif self._holds.reason(lane.name):
+                await self._holds.commit(lane.name)  # it was committed while we held the channel: hold it too
             else:
-                self._fall_behind(found)
-                if found.mode() == "stop":
-                    soon = min(soon, (found.circuit.opens_at or 0.0) - self._kit.monotonic())
+                self._behind[lane] = None
+                if lane.mode() == "stop":
+                    soon = min(soon, (lane.circuit.opens_at or 0.0) - self._kit.monotonic())
         return soon
-
-    def _fall_behind(self, lane: Lane) -> None:
-        lane.backlog = True
-        self._behind[lane] = None
 
     async def _claim(self, lane: Lane, share: int) -> None:
         """Claim for one lane, no more than its share of the room that all have together: a great backlog leaves some to the others."""
@@ -253,7 +248,6 @@ class Dispatcher:
         if not most:
             return
         lane.occupy(most)
-        lane.backlog = False
         self._behind.pop(lane, None)
         claims: list[Claim] = []
         try:
@@ -264,7 +258,7 @@ class Dispatcher:
                 self._kit.verdicts.here(stored.delivery.business_id, stored.delivery.id)
         finally:
             if len(claims) == most:
-                self._fall_behind(lane)
+                self._behind[lane] = None
             lane.occupy(len(claims) - most)
             lane.accept(claims)
             if len(claims) < most and lane in self._behind and lane.room():

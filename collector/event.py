@@ -154,7 +154,7 @@ def _detail(payload: Payload, event_name: str) -> Detail:
             if fault := text_fault(text):
                 raise InvalidField(f"content_ids[{index}]", fault)
     if payload.num_items is not UNSET:
-        _count(payload.num_items, "num_items")
+        _check_count(payload.num_items, "num_items")
     contents = payload.contents
     if contents is not UNSET:
         _at_most(contents, "contents")
@@ -236,7 +236,7 @@ def _money(value: float, field: str) -> int:
     return micros(value)
 
 
-def _count(value: int, field: str) -> None:
+def _check_count(value: int, field: str) -> None:
     if not 0 <= value <= 1_000_000_000:
         raise InvalidField(field, "must be an integer from 0 to 1000000000")
 
@@ -282,6 +282,6 @@ def _check(item: Content, id: str) -> None:
     if fault := text_fault(id):
         raise InvalidField("id", fault)
     if item.quantity is not UNSET:
-        _count(item.quantity, "quantity")
+        _check_count(item.quantity, "quantity")
     if item.item_price is not UNSET:
         item.item_price = amount(_money(item.item_price, "item_price"))

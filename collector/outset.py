@@ -63,7 +63,7 @@ class Outset:
         destination = business.destination if business else "meta"
         channel = "connectly" if destination == "connectly" else event.channel
         state, reason, error = self._state(candidate, business, destination, channel)
-        lane = f"{destination}:{event.business_id}:{channel}:{event.source}"  # as LaneName writes it
+        lane = str(journey.LaneName(destination, event.business_id, channel, event.source))
         leased = state == "pending" and reserve(lane)
         return Delivery(
             business_id=event.business_id,

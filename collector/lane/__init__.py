@@ -43,7 +43,6 @@ class Lane:
 
     def __init__(self, kit: Kit, holds: Holds, name: LaneName, destination: Destination) -> None:
         self.name = name
-        self.backlog = False  # the store has more for us than we hold
         self.in_line = False
         self.patient = name.source == "browser"
         self.circuit = Circuit(kit.random)
@@ -192,7 +191,7 @@ class Lane:
         finally:
             self._carried -= events
             self._kit.occupy(-events)
-            if self.backlog and self.room():
+            if self in self._kit.behind and self.room():
                 self._kit.wake()
 
     async def _carry(self, batch: Batch, claims: Sequence[Claim]) -> None:

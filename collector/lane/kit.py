@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, Protocol, TypeVar
 
@@ -168,7 +168,10 @@ class Patience:
 
 
 class Kit:
-    """See above. `wake` calls the dispatcher. `slots` counts the events that lanes hold or keep room for. `closing`: nothing more is begun."""
+    """See above. `wake` calls the dispatcher; for a lane that is `behind` the store has more than it holds.
+
+    `slots` counts the events that lanes hold or keep room for. `closing`: nothing more is begun.
+    """
 
     def __init__(
         self,
@@ -184,6 +187,7 @@ class Kit:
         limits: Limits,
         on_unknown: OnUnknown,
         wake: Callable[[], None],
+        behind: Container[object],
     ) -> None:
         self.outbox = outbox
         self.directory = directory
@@ -196,6 +200,7 @@ class Kit:
         self.limits = limits
         self.on_unknown = on_unknown
         self.wake = wake
+        self.behind = behind
         self.sockets = Sockets(limits.sockets)
         self.counters = Counters()
         self.clicks = RefusedClicks(limits.refused_clicks)
