@@ -1,6 +1,7 @@
 """The SQLite engine: one writing connection, a few reading ones, each on a thread of its own."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -13,7 +14,7 @@ import aiosqlite
 from collector.errors import SettingsError
 from collector.store.engine import BadRow, Interrupted, Params, Rows, Step, for_sqlite, load
 from collector.store.face import StaleDirectory
-from collector.store.sqlite_file import migrate, prepare, serving_lock, transact
+from collector.store.sqlite_file import migrate, prepare, serving_lock, transact, trickle
 
 READERS = 3
 BUSY_MS = 500
@@ -22,6 +23,8 @@ CHECKPOINT_BYTES = 8 * 1024 * 1024
 """A log whose file is at least so long is copied into the database. Then it begins anew, and the file gets no shorter than LOG_BYTES."""
 REST_SECONDS = 0.5
 """But not again so soon: a page that many commits change is copied once, and each copy asks for syncs that commits wait behind."""
+PASSES = 3
+"""So many copies beside the writes, before the one between two of them."""
 OLDEST = (3, 37, 0)
 """The first SQLite with STRICT tables (UPDATE … FROM, RETURNING and MATERIALIZED are older)."""
 LOG_BYTES = 64 * 1024 * 1024
@@ -76,6 +79,11 @@ def _named_errors() -> Iterator[None]:
         raise BadRow(str(error)) from error
 
 
+def _copy(connection: sqlite3.Connection) -> None:
+    """Copy what may be copied of the log into the database, waiting for nobody."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
 def _is_whole(steps: Sequence[Step]) -> bool:
     """Whether one call of one statement is the whole commit: SQLite makes a transaction of it, and nobody asks three times for one."""
     return len(steps) == 1 and steps[0].name in WHOLE and len((steps[0].given([]) or {})["rows"]) <= FEW_ROWS
@@ -126,6 +134,7 @@ class SqliteEngine:
         self._sweeper: _Connection
         self._sweep: asyncio.Task[None] | None = None
         self._rested_at = 0.0
+        self._file: int | None = None
 
     async def start(self) -> None:
         """Open the connections; what was opened is closed again when one fails."""
@@ -224,11 +233,23 @@ class SqliteEngine:
                     self._sweep = asyncio.create_task(self._checkpoint())
 
     async def _checkpoint(self) -> None:
-        """The log beside the writes, then what came meanwhile, and so on: the last, between two writes, must be little. Then it starts anew."""
+        """The log beside the writes, then what came meanwhile, and so on: the last, between two writes, must be little. Then it starts anew.
+
+        SQLite syncs the database after the last alone: what the others wrote is on the disk by then, or commits would wait for all of it.
+        """
         with suppress(sqlite3.Error):
-            for connection in (self._sweeper, self._sweeper, self._sweeper, self._writer):
-                await connection.run(lambda opened: opened.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall())
+            for _ in range(PASSES):
+                await self._sweeper.run(_copy)
+                with suppress(OSError):  # a failed write is told to the sync that matters
+                    await self._sweeper.run(lambda _: trickle(self._own_file()))
+            await self._writer.run(_copy)
         self._rested_at = asyncio.get_running_loop().time() + REST_SECONDS
+
+    def _own_file(self) -> int:
+        """The database's file, opened once and never closed: that would drop the locks which SQLite holds on it in this process."""
+        if self._file is None:
+            self._file = os.open(self._path, os.O_RDONLY)
+        return self._file
 
     async def close(self) -> None:
         """Close every connection; an open one would keep the interpreter from ending."""
