@@ -22,11 +22,13 @@ import asyncpg
 import uvloop
 
 from bench.seasoned import seasoned_server
+from collector.app import Mint
 from collector.attribution import Click
 from collector.event import Event
 from collector.store.face import Attempt, Delivery, Record, Settlement
 from collector.store.opening import Store, open_store
 
+MINT = Mint()
 BUSINESS = "11111111-1111-4111-8111-111111111111"
 LANE = f"meta:{BUSINESS}:whatsapp:server"
 CLICK = Click("trk_" + "a" * 20, "snd_" + "b" * 20, "ARA" + "k" * 128, "120210000000000000")
@@ -36,9 +38,9 @@ PAYLOAD = json.dumps({"event_name": "Purchase", "event_time": 1_760_000_000, "pa
 
 
 def make(run: str, number: int, state: str) -> tuple[Event, Delivery, Record]:
-    """A Purchase of a usual size with random ids."""
+    """A Purchase of a usual size: row ids as the collector mints them, the event id at random."""
     now = time.time_ns() // 1_000_000
-    row = f"{now:012x}{secrets.token_hex(10)}"
+    row = MINT(now)
     event_id = f"{run}-{secrets.token_hex(6)}-{number}"
     event = Event(
         business_id=BUSINESS, id=row, event_name="Purchase", event_id=event_id, event_at=now, received_at=now, click=CLICK,
@@ -49,7 +51,7 @@ def make(run: str, number: int, state: str) -> tuple[Event, Delivery, Record]:
         attempts=int(state == "sending"), lease_ms=60_000 if state == "sending" else None, due_at=now, deadline_at=now + 6 * 86_400_000,
     )  # fmt: skip
     record = Record(
-        business_id=BUSINESS, id=f"{now:012x}{secrets.token_hex(10)}", received_at=now, event_row=row, event_name="Purchase", event_id=event_id,
+        business_id=BUSINESS, id=MINT(now), received_at=now, event_row=row, event_name="Purchase", event_id=event_id,
         click=CLICK, payload=PAYLOAD,
     )  # fmt: skip
     return event, delivery, record
