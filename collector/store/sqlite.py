@@ -19,6 +19,8 @@ from collector.store.sqlite_file import migrate, prepare, serving_lock, transact
 READERS = 3
 BUSY_MS = 500
 """How long SQLite itself waits for another process's write; the writer retries beyond that."""
+OPENING_MS = 5000
+"""The same while the database is opened and brought to this code's schema: several commands may begin on a new one at once."""
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 """A log whose file is at least so long is copied into the database. Then it begins anew, and the file gets no shorter than LOG_BYTES."""
 REST_SECONDS = 0.5
@@ -149,7 +151,11 @@ class SqliteEngine:
     def _connection(self, *more: str) -> _Connection:
         def connect() -> sqlite3.Connection:
             connection = sqlite3.connect(
-                self._path, isolation_level=None, timeout=BUSY_MS / 1000, check_same_thread=False, cached_statements=256
+                self._path,
+                isolation_level=None,
+                timeout=OPENING_MS / 1000,
+                check_same_thread=False,
+                cached_statements=256,
             )
             connection.create_function("now_ms", 0, self._clock)
             connection.create_function("lost", 2, lambda *key: self._lost.append(key))
@@ -162,6 +168,7 @@ class SqliteEngine:
                 "temp_store = MEMORY",
                 "cache_size = -32768",
                 "trusted_schema = ON",  # our triggers call our functions, and some builds forbid that
+                f"busy_timeout = {BUSY_MS}",
             ):
                 connection.execute(f"PRAGMA {pragma}")
             for statement in more:
@@ -222,8 +229,14 @@ class SqliteEngine:
 
     async def migrate(self) -> None:
         """Apply what is missing, in one transaction."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(f"PRAGMA busy_timeout = {OPENING_MS}")
+            migrate(connection)
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+
         with _named_errors():
-            await self._writer.run(migrate)
+            await self._writer.run(work)
 
     def _tend(self) -> None:
         """Copy the log into the database on a connection of its own, beside the writes."""

@@ -184,3 +184,26 @@ async def test_a_store_that_takes_no_writes_is_not_called_writable(store: Store)
         await store.writable()
     await store.engine._writer.run(lambda connection: connection.execute("PRAGMA query_only = 0").fetchall())
     await store.writable()
+
+
+async def test_a_database_that_another_process_sets_up_is_awaited(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four commands that opened a new one at once on a slow disk heard that it is locked."""
+    monkeypatch.setattr(sqlite, "BUSY_MS", 1)  # what a call waits later on
+    async with open_store(f"sqlite:///{database}", serving=False):
+        pass
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    opened = open_store(f"sqlite:///{database}", serving=False)
+    opening = asyncio.create_task(opened.__aenter__())
+    await asyncio.wait({opening}, timeout=0.3)
+    assert not opening.done()
+    other.execute("COMMIT")
+    other.close()
+    store = await opening
+    assert (await stored(store)).event.id
+    assert isinstance(store.engine, sqlite.SqliteEngine)
+    busy = await store.engine._writer.run(lambda connection: connection.execute("PRAGMA busy_timeout").fetchone())
+    assert busy == (1,)
+    await opened.__aexit__(None, None, None)
