@@ -141,10 +141,13 @@ class Intake:
         try:
             taken = await self._ledger.take_all(takes, version)
         except BaseException as error:
+            unsure = isinstance(
+                error, (Uncertain, asyncio.CancelledError)
+            )  # a caller who goes away does not stop the commit
             for event, delivery, _, _ in takes:
                 if delivery.state == "sending":
                     doubtful = StoredEvent(event=event, delivery=delivery)
-                    self._lanes.give_back(delivery.lane, doubtful if isinstance(error, Uncertain) else None)
+                    self._lanes.give_back(delivery.lane, doubtful if unsure else None)
             raise
         standings = [each.standing for each in taken]
         for (event, delivery, _, _), standing in zip(takes, standings, strict=True):

@@ -1,5 +1,6 @@
 """Events of which their process does not know whether they were committed: nobody has sent them, and nobody waits for their leases to end."""
 
+import asyncio
 from typing import Any, cast
 
 import pytest
@@ -29,7 +30,7 @@ class Takes:
 class Deaf:
     """The store's ledger, which may take what it is given, and does not say so."""
 
-    def __init__(self, house: House, error: Exception, takes: bool) -> None:
+    def __init__(self, house: House, error: BaseException, takes: bool) -> None:
         self._ledger = house.store.ledger
         self._error = error
         self._takes = takes
@@ -40,7 +41,7 @@ class Deaf:
         raise self._error
 
 
-async def call(house: House, error: Exception, takes: bool) -> None:
+async def call(house: House, error: BaseException, takes: bool) -> None:
     """Some events of one call, whose commit is not answered."""
     anything = cast("Any", None)
     ledger = cast("Any", Deaf(house, error, takes))
@@ -55,13 +56,14 @@ async def call(house: House, error: Exception, takes: bool) -> None:
         await intake.take_all(calls, house.directory.version)
 
 
+@pytest.mark.parametrize("error", [Uncertain("the connection was lost in COMMIT"), asyncio.CancelledError()])
 async def test_what_was_committed_all_the_same_goes_out_once_at_once_and_leaves_no_unknown(
-    house: House, outbound: Outbound
+    house: House, outbound: Outbound, error: BaseException
 ) -> None:
     dispatcher = house.employ(outbound, on_unknown="hold")
     await dispatcher.start()
     before = house.time.clock()
-    await call(house, Uncertain("the connection was lost in COMMIT"), takes=True)
+    await call(house, error, takes=True)
     await house.until(lambda states: states == {"delivered": WITHOUT_ANSWER})
     assert house.time.clock() - before < 60_000
     for each in (await house.deliveries()).values():
