@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := $(wildcard collector tests e2e bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint snippet matrix bench crash lock
+.PHONY: help setup run test lint snippet matrix bench table crash lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ bench: .venv/.ok ## measure durable acknowledgements and the store (minutes; nee
 	@$(BIN)/python -m bench.delivery
 	@$(BIN)/python -m bench.hung
 	@$(BIN)/python -m bench.store
+
+table: .venv/.ok ## fill in the table of delivery: every figure with what it must reach (eight minutes; needs wrk)
+	@command -v wrk >/dev/null || .ci/apt-install wrk "it makes the load"
+	@.ci/ensure-postgres
+	@$(BIN)/python -m bench.delivery
 
 crash: .venv/.ok ## kill a collector 200 times under load on each database, and compare (quarter of an hour)
 	@.ci/ensure-postgres

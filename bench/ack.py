@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -52,6 +52,12 @@ def load(port: int, pid: int, connections: int, seconds: float) -> tuple[float, 
         raise SystemExit(text)
     cpu = (cpu_seconds(pid) - before) / int(found[1]) * 1e6
     return float(found[2]), _latency(text, "50%"), _latency(text, "99%"), cpu
+
+
+def p99s(servers: Sequence[tuple[int, int]], rounds: int, seconds: int, connections: int) -> list[float]:
+    """The 99th percentile of each server in ms, the median of rounds in which they take turns."""
+    found = [[load(*each, connections, seconds)[2] for each in servers] for _ in range(rounds)]
+    return [statistics.median(column) for column in zip(*found, strict=True)]
 
 
 def cpu_seconds(pid: int) -> float:

@@ -2,44 +2,43 @@
 
     python -m bench.delivery [--seconds 1] [--rounds 16] [--backlog 100000] [--million 1000000] [--engine sqlite|postgres] [ROW …]
 
-Rows: delivered, arrival, sync, send, drain, two, memory, store (see `--help`).
-The destination is `bench.sink`: it counts and answers after a set time.
+Rows: delivered, ack, arrival, sync, send, drain, two, memory, store (see `--help`). At the end the table, with what each figure must reach; where one
+does not, the command fails. The destination is `bench.sink`: it counts and answers after a set time.
 """
 
 import argparse
 import asyncio
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import uvloop
 
-from bench.ack import HERE, cpu_seconds, load, serving
+from bench.ack import cpu_seconds, load, p99s, serving
 from bench.callers import callers, paced
 from bench.seasoned import seasoned_server
 from bench.server import SECRET, set_up
+from bench.sinking import ask, quiet, reach, sinking
 from bench.store import claims, drain, fill, make, takes
+from bench.table import missed, written
 from collector.destinations.meta import Meta
 from collector.destinations.outbound import Outbound
 from collector.policy import MESSAGING_NAMES
 from collector.settings import load as load_settings
 from collector.store.opening import open_store
 from tests.postgres import PostgresServer
-from tests.processes import free_port
 
 FIRST = 1_000_000_000
 CONNECTIONS = (32, 128)
 ROWS = {
     "delivered": "acknowledged and delivered, Graph answering after 150 ms, over bare Starlette JSON",
+    "ack": "the 99th percentile of acknowledgements over a bare server's, 32 connections",
     "arrival": "from the acknowledgement to the arrival at Graph, 200 events a second",
     "sync": "a synchronous caller over Graph's 200 ms, 50 callers",
     "send": "CPU of the way out alone: check, build, post, read",
@@ -48,37 +47,6 @@ ROWS = {
     "memory": "resident memory while a great backlog is drained",
     "store": "claim and settle, and what a claim costs at a great backlog",
 }
-
-
-@contextmanager
-def sinking(delay_ms: int) -> Iterator[str]:
-    """A sink of its own; gives its URL."""
-    port = free_port()
-    command = [sys.executable, "-m", "bench.sink", str(port), str(delay_ms)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-
-
-def ask(url: str, name: str) -> dict[str, int]:
-    """What a sink tells."""
-    with urllib.request.urlopen(f"{url}/{name}", timeout=30) as answer:
-        told: dict[str, int] = json.loads(answer.read())
-    return told
-
-
-def reach(url: str, events: int, seconds: float = 300) -> float:
-    """Wait until the sink has so many events; gives when (monotonic seconds)."""
-    end = time.monotonic() + seconds
-    while ask(url, "stats")["events"] < events:
-        if time.monotonic() > end:
-            raise SystemExit(f"{events} events did not arrive in {seconds:.0f} s: {ask(url, 'stats')}")
-        time.sleep(0.02)
-    return time.monotonic()
 
 
 class Account(NamedTuple):
@@ -98,6 +66,8 @@ class Bench:
         self.engine = engine
         self._postgres = postgres
         self._given = given
+        self.figures: dict[str, float] = {}
+        """For the table, by the names that bench.table knows."""
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -111,9 +81,10 @@ class Bench:
             asyncio.run(set_up(load_settings({f"COLLECTOR_{name}": value for name, value in given.items()})))
             yield url
 
-    def say(self, row: str, text: str) -> None:
-        """One line of the table."""
+    def say(self, row: str, text: str, **figures: float) -> None:
+        """What was measured: a line at once, the figures in the table at the end."""
         print(f"{self.engine:9}{row:11}{text}", flush=True)
+        self.figures |= figures
 
     def delivered(self) -> None:
         """See ROWS."""
@@ -127,10 +98,10 @@ class Bench:
             pairs: dict[int, list[tuple[float, float, float]]] = {each: [] for each in CONNECTIONS}
             for _ in range(self._given.rounds):  # one after the other: a shared machine is not equally fast for long
                 for connections, found in pairs.items():
-                    before = self._quiet(sink)
+                    before = quiet(sink)
                     rate, *_ = load(port, pid, connections, self._given.seconds)
                     at_end = ask(sink, "stats")["events"] - before
-                    total = self._quiet(sink) - before
+                    total = quiet(sink) - before
                     assert total >= rate * self._given.seconds * 0.95, "acknowledged events did not arrive"
                     plain, *_ = load(*bare, connections, self._given.seconds)
                     found.append((rate, rate / plain, (total - at_end) / rate))
@@ -138,39 +109,35 @@ class Bench:
             for connections, found in pairs.items():
                 rates, ratios, lags = zip(*found, strict=True)
                 text = f"{statistics.median(rates):.0f}/s, {_of(ratios)} of bare, {connections} connections"
-                self.say("delivered", f"{text}; behind by {max(lags):.2f} s of traffic at the end; {doubles} doubles")
+                text = f"{text}; behind by {max(lags):.2f} s of traffic at the end; {doubles} doubles"
+                self.say("delivered", text, **{f"delivered_{connections}": statistics.median(ratios)})
 
-    def _quiet(self, sink: str) -> int:
-        """How many events the sink has when no more come."""
-        last, since = -1, time.monotonic()
-        while time.monotonic() - since < 0.6:
-            now = ask(sink, "stats")["events"]
-            if now != last:
-                last, since = now, time.monotonic()
-            time.sleep(0.05)
-        return last
+    def ack(self) -> None:
+        """See ROWS."""
+        with self.database() as url, serving("bare") as bare, serving("web", url) as ours:
+            base, own = p99s((bare, ours), 4, 3, 32)
+            self.say("ack", f"p99 {own:.1f} ms over {base:.1f} ms, 32 connections", ack_p99=own / base)
 
     def arrival(self) -> None:
         """See ROWS."""
         with self.database() as url, sinking(150) as sink, serving("all", url, sink) as (port, _):
             uvloop.run(paced(port, 200, 2, 8))
             acknowledged = uvloop.run(paced(port, 200, 10, 16))
-            self._quiet(sink)
+            quiet(sink)
             arrived = ask(sink, "arrivals")
-            late = sorted((arrived[name] - at) / 1e6 for name, at in acknowledged.items())
-            self.say(
-                "arrival",
-                f"p50 {late[len(late) // 2]:+.1f} ms, p99 {late[len(late) * 99 // 100]:+.1f} ms ({len(late)} events)",
-            )
+            p50, p99 = _percentiles((arrived[name] - at) / 1e6 for name, at in acknowledged.items())
+            text = f"p50 {p50:+.1f} ms, p99 {p99:+.1f} ms ({len(acknowledged)} events)"
+            self.say("arrival", text, arrival_p50=p50, arrival_p99=p99)
 
     def sync(self) -> None:
         """See ROWS."""
         with self.database() as url, sinking(200) as sink, serving("all", url, sink) as (port, _):
             uvloop.run(callers(port, 50, 1.0))
-            for apart_seconds, told in ((0.2, "evenly spread"), (0.0, "all in step")):
-                took = sorted(uvloop.run(callers(port, 50, 6.0, apart_seconds)))
-                p50, p99 = took[len(took) // 2] - 200, took[len(took) * 99 // 100] - 200
-                self.say("sync", f"p50 {p50:+.1f} ms, p99 {p99:+.1f} ms ({len(took)} calls, {told})")
+            for apart_seconds, told in ((0.2, "spread"), (0.0, "step")):
+                took = uvloop.run(callers(port, 50, 6.0, apart_seconds))
+                p50, p99 = (each - 200 for each in _percentiles(took))
+                text = f"p50 {p50:+.1f} ms, p99 {p99:+.1f} ms ({len(took)} calls, {told})"
+                self.say("sync", text, **{f"{told}_p50": p50, f"{told}_p99": p99})
 
     def send(self) -> None:
         """See ROWS."""
@@ -193,7 +160,8 @@ class Bench:
         with sinking(0) as sink:
             for batch in (50, 500):
                 seconds = statistics.median(uvloop.run(measure(sink, batch)) for _ in range(5))
-                self.say("send", f"{seconds * 1e6:.1f} µs CPU an event, {batch} a request")
+                cpu = seconds * 1e6
+                self.say("send", f"{cpu:.1f} µs CPU an event, {batch} a request", **{f"send_{batch}": cpu})
 
     def drain(self) -> None:
         """See ROWS."""
@@ -202,11 +170,9 @@ class Bench:
             uvloop.run(fill(url, FIRST, FIRST + count - 1))
             seconds, cpu = self._drained(url, sink, count, 1)
             stats = ask(sink, "stats")
-            self.say(
-                "drain",
-                f"{count / seconds:.0f}/s, {count / stats['requests']:.0f} events a request, {cpu / count * 1e6:.0f} µs CPU an event, "
-                f"{stats['doubles']} doubles",
-            )
+            rate, batch = count / seconds, count / stats["requests"]
+            text = f"{rate:.0f}/s, {batch:.0f} events a request, {cpu / count * 1e6:.0f} µs CPU an event, {stats['doubles']} doubles"
+            self.say("drain", text, drain_rate=rate, drain_batch=batch)
 
     def _drained(self, url: str, sink: str, count: int, processes: int) -> tuple[float, float]:
         """Seconds from the first arrival to the last, and the CPU seconds of the collectors."""
@@ -233,7 +199,7 @@ class Bench:
                 figures[processes].append(count / seconds)
             one, both = (statistics.median(figures[processes]) for processes in (1, 2))
             ratios = [two / one for one, two in zip(*figures.values(), strict=True)]
-            self.say("two", f"{both:.0f}/s over {one:.0f}/s: {_of(ratios)}")
+            self.say("two", f"{both:.0f}/s over {one:.0f}/s: {_of(ratios)}", two=statistics.median(ratios))
 
     def memory(self) -> None:
         """See ROWS."""
@@ -244,33 +210,39 @@ class Bench:
                 reach(sink, min(count, 50_000))
                 status = Path(f"/proc/{pid}/status").read_text()
                 peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
-                self.say("memory", f"{peak:.0f} MB at most, backlog {count:,}")
+                self.say("memory", f"{peak:.0f} MB at most, backlog {count:,}", memory=peak)
 
     def store(self) -> None:
         """See ROWS."""
 
-        async def settle(url: str) -> None:
+        async def settle(url: str) -> float:
             async with open_store(url, serving=True) as store:
                 await takes(store, 64, 4, "pending")
-                for batch in (50, 500):
-                    await drain(store, batch, 2, 8_000)
+                rate, _ = [await drain(store, batch, 2, 8_000) for batch in (50, 500)]
                 await drain(store, 500, 2, 1_000_000)
+                return rate
 
-        async def claim(few: str, many: str) -> None:
+        async def claim(few: str, many: str) -> float:
             await fill(few, FIRST, FIRST + 999)
             await fill(many, FIRST, FIRST + self._given.million - 1)
             async with open_store(few, serving=True) as small, open_store(many, serving=True) as large:
-                await claims(small, large)
+                return await claims(small, large)
 
         self.say("store", f"claims at a backlog of 1,000 and of {self._given.million:,}")
         with self.database() as url:
-            uvloop.run(settle(url))
+            self.figures["settle"] = uvloop.run(settle(url))
         with self.database() as few, self.database() as many:
-            uvloop.run(claim(few, many))
+            self.figures["claim"] = uvloop.run(claim(few, many))
 
 
 def _of(ratios: Sequence[float]) -> str:
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def _percentiles(values: Iterable[float]) -> tuple[float, float]:
+    """The median and the 99th."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
 
 
 def main() -> None:
@@ -287,12 +259,16 @@ def main() -> None:
     parser.add_argument("--engine", choices=("sqlite", "postgres"))
     given = parser.parse_args()
     print(f"load average {os.getloadavg()[0]:.1f} at the start")
+    figures = {}
     with ExitStack() as stack:
         for engine in (given.engine,) if given.engine else ("sqlite", "postgres"):
             server = stack.enter_context(seasoned_server()) if engine == "postgres" else None
             bench = Bench(engine, server, given)
             for row in given.rows or ROWS:
                 getattr(bench, row)()
+            figures[engine] = bench.figures
+    print(written(figures))
+    sys.exit(bool(missed(figures)))
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.ack import load, serving
-from bench.delivery import sinking
 from bench.seasoned import seasoned_server
+from bench.sinking import sinking
 
 GATE = 1.5
 HEALTHY_MS = 150

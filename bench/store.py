@@ -25,8 +25,11 @@ from bench.seasoned import seasoned_server
 from collector.app import Mint
 from collector.attribution import Click
 from collector.event import Event
+from collector.store.engine import for_postgres, for_sqlite, load, marked
 from collector.store.face import Attempt, Delivery, Record, Settlement
 from collector.store.opening import Store, open_store
+from collector.store.postgres import PostgresEngine
+from collector.store.sqlite import SqliteEngine
 
 MINT = Mint()
 BUSINESS = "11111111-1111-4111-8111-111111111111"
@@ -82,8 +85,8 @@ async def takes(store: Store, producers: int, seconds: float, state: str) -> Non
     )
 
 
-async def drain(store: Store, batch: int, workers: int, limit: int) -> None:
-    """Claim and settle what the takes left."""
+async def drain(store: Store, batch: int, workers: int, limit: int) -> float:
+    """Claim and settle what the takes left; gives how many a second."""
     done = 0
 
     async def work() -> None:
@@ -95,7 +98,9 @@ async def drain(store: Store, batch: int, workers: int, limit: int) -> None:
 
     begin = time.monotonic()
     await asyncio.gather(*(work() for _ in range(workers)))
-    print(f"  claim+settle  {done / (time.monotonic() - begin):9,.0f}/s  batch {batch} × {workers}, {done} deliveries")
+    rate = done / (time.monotonic() - begin)
+    print(f"  claim+settle  {rate:9,.0f}/s  batch {batch} × {workers}, {done} deliveries")
+    return rate
 
 
 def _delivered(delivery: Delivery) -> Settlement:
@@ -143,8 +148,8 @@ async def fill(url: str, first: int, last: int) -> None:
         await server.close()
 
 
-async def claims(small: Store, large: Store) -> None:
-    """What a claim of 50 costs with a small and with a large backlog, by turns: the lower quartile, which others on the machine disturb least."""
+async def claims(small: Store, large: Store) -> float:
+    """What a claim of 50 costs with a large backlog over a small one, by turns: the lower quartile, which others on the machine disturb least."""
     took: dict[str, list[float]] = {"small": [], "large": []}
     for _ in range(300):
         for name, store in (("small", small), ("large", large)):
@@ -155,6 +160,26 @@ async def claims(small: Store, large: Store) -> None:
             await store.outbox.release(claimed, claimed[0].delivery.due_at)
     few, many = (statistics.quantiles(each)[0] * 1e3 for each in took.values())
     print(f"  claim of 50   {few:.2f} ms at the small backlog, {many:.2f} ms at the large: {many / few:.2f}x")
+    for line in await plan(large):
+        print(f"    {line}")
+    return many / few
+
+
+async def plan(store: Store) -> list[str]:
+    """How the engine finds what a claim takes."""
+    row = (LANE, 0, 50, 60_000, "lease")
+    if isinstance(store.engine, SqliteEngine):
+        text, _ = for_sqlite(load("sqlite")["claim"], 1)
+        found = await store.engine._writer.run(
+            lambda opened: opened.execute(f"EXPLAIN QUERY PLAN {text}", row).fetchall()
+        )
+        return [f"{line}" for *_, line in found]
+    assert isinstance(store.engine, PostgresEngine)
+    statement = load("postgres")["claim"]
+    texts, mark, none = marked(statement.columns, [row])
+    async with store.engine._pool.acquire() as session:
+        lines = await session.fetch(f"EXPLAIN (COSTS OFF) {for_postgres(statement)[0]}", *texts, mark, none)
+    return [line for (line,) in lines]
 
 
 async def measure(url: str, producers: int, seconds: float) -> None:
