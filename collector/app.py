@@ -55,7 +55,8 @@ MINTED_AT_ONCE: Final = 256
 class Mint:
     """Row ids: 12 hex digits of the time in milliseconds, 4 that count within it, 16 random ones. They sort by time and nobody can guess them.
 
-    The count lets those of one millisecond sort as they were made: what one commit writes lies side by side, and a list reads as it came.
+    The count lets those that are made one after the other sort so: what one commit writes lies side by side. (It tells no more than how many
+    were made before in that millisecond.)
     """
 
     def __init__(self, random: Callable[[int], bytes] = os.urandom) -> None:

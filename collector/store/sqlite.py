@@ -1,7 +1,6 @@
 """The SQLite engine: one writing connection, a few reading ones, each on a thread of its own."""
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -136,7 +135,6 @@ class SqliteEngine:
         self._sweeper: _Connection
         self._sweep: asyncio.Task[None] | None = None
         self._rested_at = 0.0
-        self._file: int | None = None
 
     async def start(self) -> None:
         """Open the connections; what was opened is closed again when one fails."""
@@ -250,25 +248,21 @@ class SqliteEngine:
 
         SQLite syncs the database after the last alone: what the others wrote is on the disk by then, or commits would wait for all of it.
         """
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, ValueError):  # the latter of a connection that was closed meanwhile
             for _ in range(PASSES):
                 await self._sweeper.run(_copy)
                 with suppress(OSError):  # a failed write is told to the sync that matters
-                    await self._sweeper.run(lambda _: trickle(self._own_file()))
+                    await self._sweeper.run(lambda _: trickle(self._path))
             await self._writer.run(_copy)
         self._rested_at = asyncio.get_running_loop().time() + REST_SECONDS
 
-    def _own_file(self) -> int:
-        """The database's file, opened once and never closed: that would drop the locks which SQLite holds on it in this process."""
-        if self._file is None:
-            self._file = os.open(self._path, os.O_RDONLY)
-        return self._file
-
     async def close(self) -> None:
         """Close every connection; an open one would keep the interpreter from ending."""
-        if self._sweep is not None:
-            await self._sweep
-        await self._stack.aclose()
+        try:
+            if self._sweep is not None:
+                await asyncio.wait([self._sweep])  # it is not cancelled with us
+        finally:
+            await self._stack.aclose()
 
 
 @asynccontextmanager

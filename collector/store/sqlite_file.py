@@ -18,6 +18,8 @@ PIECE_BYTES = 256 * 1024
 """So much of the database goes to the disk at once (see trickle): a commit's sync waits a millisecond or two for it, and up to ten for 8 MB."""
 PIECES = 64
 """But what lies before the file's last PIECES pieces goes in so many, however long it is: little of each was changed."""
+_opened: dict[tuple[int, int], int] = {}
+"""Descriptors by device and inode. Never closed: closing any of a file drops all locks that this process holds on it, and SQLite's are locks."""
 _WRITE_AND_WAIT = 7  # SYNC_FILE_RANGE_WAIT_BEFORE | WRITE | WAIT_AFTER
 _sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)  # Linux's; the standard library leaves it out
 if _sync_file_range is not None:
@@ -88,15 +90,19 @@ def serving_lock(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def trickle(file: int) -> None:
-    """Let what was written to an open file reach the disk piece by piece, each awaited before the next. Where only Linux can, nothing happens.
+def trickle(path: Path) -> None:
+    """Let what was written to a file reach the disk piece by piece, each awaited before the next. Elsewhere than on Linux nothing happens.
 
     It promises nothing: whoever needs the file on the disk must sync it as before, and hears of a failed write then. But that sync finds little
     left to do, and the syncs of others meanwhile wait for one piece instead of all.
     """
     if _sync_file_range is not None:
-        for offset, length in _pieces(os.fstat(file).st_size):
-            _sync_file_range(file, offset, length, _WRITE_AND_WAIT)
+        now = path.stat()
+        file = (now.st_dev, now.st_ino)
+        if file not in _opened:
+            _opened[file] = os.open(path, os.O_RDONLY)
+        for offset, length in _pieces(now.st_size):
+            _sync_file_range(_opened[file], offset, length, _WRITE_AND_WAIT)
 
 
 def _pieces(size: int) -> Iterator[tuple[int, int]]:

@@ -51,9 +51,18 @@ class Op(msgspec.Struct, eq=False, gc=False):
     version: int | None = None
     since: float = 0.0
     size: int = ROW_BYTES
+    ended: bool = False
+    """Whether it was answered or failed; `done` alone may mean that its caller has gone away."""
+
+    def answer(self, digest: Any) -> None:
+        """Let its caller hear what came of it."""
+        self.ended = True
+        if not self.done.done():
+            self.done.set_result(self.kind.answer(self, digest))
 
     def fail(self, error: Exception) -> None:
         """Let its caller hear that."""
+        self.ended = True
         if not self.done.done():
             self.done.set_exception(error)
 

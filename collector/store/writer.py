@@ -64,14 +64,23 @@ class Writer:
         """Wait for the commit and return the operation's answer. `text_bytes` is about how long its long texts are.
 
         Raises Unavailable when it cannot be stored now, StaleDirectory when `version` is over, InvalidField when the database
-        refuses its data. A caller who goes away meanwhile changes nothing.
+        refuses its data. A caller who goes away meanwhile changes nothing: who is cancelled hears of it when the commit has ended, so that
+        what is stored can be taken back.
         """
         if self._closing:
             raise Unavailable("the collector is stopping")
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.add(Op(kind, slots, done, version, self._monotonic(), ROW_BYTES + text_bytes), source)
+        loop = asyncio.get_running_loop()
+        op = Op(kind, slots, loop.create_future(), version, self._monotonic(), ROW_BYTES + text_bytes)
+        self._waiting.add(op, source)
         self._wake.set()
-        return await done
+        try:
+            return await op.done
+        except asyncio.CancelledError:
+            if not op.ended:
+                op.done = loop.create_future()
+                with suppress(Exception):
+                    await op.done
+            raise
 
     async def lull(self, seconds: float) -> float:
         """Wait while a commit of single rows is under way, at most so long; gives how long that was.
@@ -190,10 +199,9 @@ def _steps(kinds: Sequence[Kind], batch: list[Op]) -> list[Step]:
 def _answer(batch: list[Op], answers: Answers) -> None:
     digests: dict[int, Any] = {}
     for op in batch:
-        if not op.done.done():
-            if id(op.kind) not in digests:
-                digests[id(op.kind)] = op.kind.digest(answers)
-            op.done.set_result(op.kind.answer(op, digests[id(op.kind)]))
+        if id(op.kind) not in digests:
+            digests[id(op.kind)] = op.kind.digest(answers)
+        op.answer(digests[id(op.kind)])
 
 
 def _current(batch: list[Op], version: int | None, tried: bool) -> list[Op]:

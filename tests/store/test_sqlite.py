@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,3 +208,38 @@ async def test_a_database_that_another_process_sets_up_is_awaited(
     busy = await store.engine._writer.run(lambda connection: connection.execute("PRAGMA busy_timeout").fetchone())
     assert busy == (1,)
     await opened.__aexit__(None, None, None)
+
+
+async def test_an_interrupted_end_waits_for_the_copy_and_leaves_no_thread(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C went into the copy and past the connections: their threads kept the process for ever."""
+    monkeypatch.setattr(sqlite, "CHECKPOINT_BYTES", 0)
+    go_on, reached, copy = threading.Event(), asyncio.Event(), sqlite._copy
+    loop = asyncio.get_running_loop()
+
+    def slowly(connection: sqlite3.Connection) -> None:
+        loop.call_soon_threadsafe(reached.set)
+        go_on.wait(10)
+        copy(connection)
+
+    monkeypatch.setattr(sqlite, "_copy", slowly)
+    before = set(threading.enumerate())
+    opened = open_store(f"sqlite:///{database}", serving=True)
+    store = await opened.__aenter__()
+    await stored(store)
+    await reached.wait()
+    assert isinstance(store.engine, sqlite.SqliteEngine)
+    closing = asyncio.create_task(store.engine.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    go_on.set()
+    await asyncio.wait([closing])
+    assert closing.cancelled()
+    await opened.__aexit__(None, None, None)
+    assert store.engine._sweep is not None
+    await asyncio.wait([store.engine._sweep])
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+        assert not thread.is_alive()
+    assert store.engine._sweep.exception() is None

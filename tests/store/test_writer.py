@@ -1,74 +1,22 @@
 """The group-commit writer: natural batches, limits, order, a clean stop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from collector.errors import InvalidField, Unavailable
-from collector.event import Source
 from collector.store import waiting, writer as writing
-from collector.store.engine import BadRow, Interrupted, Params, Rows, Step
+from collector.store.engine import BadRow, Interrupted, Rows, Step
 from collector.store.face import Taken
 from collector.store.ledger import SqlLedger
 from collector.store.opening import KINDS, Store
 from collector.store.writer import Writer
-from tests.contract.samples import SHOP, delivery, purchase, record
+from tests.contract.samples import SHOP
+from tests.store.gate import Gate, take, take_together
 
 pytestmark = pytest.mark.anyio
-
-
-class Gate:
-    """The real engine behind a gate: commits wait until it is opened, and are listed by the event ids they take."""
-
-    writers = 1
-
-    def __init__(self, store: Store) -> None:
-        self._engine = store.engine
-        self.open = asyncio.Event()
-        self.reached = asyncio.Event()
-        self.batches: list[list[str]] = []
-
-    @asynccontextmanager
-    async def opened_at_last(self) -> AsyncIterator[None]:
-        """However the test ends, nothing stays behind the gate."""
-        try:
-            yield
-        finally:
-            self.open.set()
-
-    async def read(self, name: str, params: Params | None = None) -> Rows:
-        return await self._engine.read(name, params)
-
-    async def commit(self, steps: Sequence[Step], version: int | None = None, exclusive: bool = False) -> list[Rows]:
-        given = next(step.params for step in steps if step.name == "take")
-        assert not callable(given)
-        self.batches.append([row[3] for row in given["rows"]])
-        self.reached.set()
-        await self.open.wait()
-        return await self._engine.commit(steps, version, exclusive)
-
-    async def now_ms(self) -> int:
-        return await self._engine.now_ms()
-
-    async def migrate(self) -> None:
-        await self._engine.migrate()
-
-    async def close(self) -> None:
-        await self._engine.close()
-
-
-def take(ledger: SqlLedger, event_id: str, source: Source = "server", payload: str = "{}") -> "asyncio.Task[Taken]":
-    event = purchase(event_id=event_id, source=source)
-    return asyncio.create_task(ledger.take(event, delivery(event), record(event, payload=payload), (), 1))
-
-
-def take_together(ledger: SqlLedger, call: str, count: int) -> "asyncio.Task[list[Taken]]":
-    """So many events of one call."""
-    events = [purchase(event_id=f"{call}-{number}") for number in range(count)]
-    return asyncio.create_task(ledger.take_all([(event, delivery(event), record(event), ()) for event in events], 1))
 
 
 async def test_what_comes_while_a_commit_runs_shares_the_next(store: Store) -> None:
@@ -83,6 +31,40 @@ async def test_what_comes_while_a_commit_runs_shares_the_next(store: Store) -> N
         assert all(taken.won for taken in await asyncio.gather(first, *others))
     assert [len(batch) for batch in gate.batches] == [1, 50]
     assert (writer.batches, writer.committed) == (2, 51)
+
+
+@pytest.mark.parametrize("waiting_in_line", [False, True])
+async def test_a_cancelled_caller_hears_of_it_when_its_commit_has_ended(store: Store, waiting_in_line: bool) -> None:
+    """What it stored can be taken back only then."""
+    gate = Gate(store)
+    async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
+        ledger = SqlLedger(gate, writer)
+        tasks = [take(ledger, "first")]
+        await gate.reached.wait()
+        tasks.append(take(ledger, "second"))
+        await asyncio.sleep(0)
+        gone = tasks[waiting_in_line]
+        gone.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not gone.done()
+        gate.open.set()
+        await asyncio.wait(tasks)
+        assert gone.cancelled()
+        assert (await ledger.find(SHOP, "Purchase", ("first", "second")[waiting_in_line])) is not None
+    assert gate.batches == [["first"], ["second"]]
+
+
+async def test_a_caller_who_is_cancelled_twice_waits_no_longer(store: Store) -> None:
+    gate = Gate(store)
+    async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
+        gone = take(SqlLedger(gate, writer), "first")
+        await gate.reached.wait()
+        for _ in range(2):
+            gone.cancel()
+            await asyncio.sleep(0)
+        await asyncio.wait([gone])
+        assert gone.cancelled()
 
 
 async def test_of_the_operations_with_many_events_one_is_committed_at_a_time(store: Store) -> None:
