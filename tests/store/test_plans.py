@@ -126,8 +126,11 @@ async def test_the_work_for_one_delivery_does_not_grow_with_the_backlog_in_sqlit
     assert await cost() < 1.2 * small
 
 
-async def test_the_work_for_one_delivery_does_not_grow_with_the_backlog_in_postgres(postgres_dsn: str) -> None:
-    """Counted in pages touched. The plans in use were made when the tables were nearly empty."""
+@pytest.mark.parametrize("gathered_again", [False, True])
+async def test_the_work_for_one_delivery_does_not_grow_with_the_backlog_in_postgres(
+    postgres_dsn: str, gathered_again: bool
+) -> None:
+    """Counted in pages touched. The server gathers its statistics when the tables are small, as it does by itself, and again or not."""
     async with open_store(postgres_dsn, serving=True) as store:
 
         async def cost() -> int:
@@ -140,9 +143,14 @@ async def test_the_work_for_one_delivery_does_not_grow_with_the_backlog_in_postg
         await stored(store, deadline_at=FAR)
         await work(store)
         await fill(store, 500)
+        await gather_statistics(store)
+        await cost()  # the first five of each statement are planned one by one
         small = await cost()
         await fill(store, 5_000)
-        assert await cost() < 1.5 * small
+        if gathered_again:
+            await gather_statistics(store)
+        await cost()
+        assert await cost() < 1.2 * small
 
 
 async def test_a_claim_does_not_walk_past_what_was_claimed_before_it_in_postgres(postgres_dsn: str) -> None:
@@ -171,6 +179,12 @@ async def undisturbed(store: Store) -> None:
     async with store.engine._pool.acquire() as session:
         for row in await session.fetch("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"):
             await session.execute(f"ALTER TABLE {row['tablename']} SET (autovacuum_enabled = false)")
+
+
+async def gather_statistics(store: Store) -> None:
+    assert isinstance(store.engine, PostgresEngine)
+    async with store.engine._pool.acquire() as session:
+        await session.execute("ANALYZE")
 
 
 async def pages(store: Store, touched: str = ALL) -> int:

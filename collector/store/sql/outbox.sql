@@ -208,7 +208,7 @@ RETURNING deliveries.business_id, deliveries.id;
 DELETE FROM waits
 WHERE (business_id, event_row) IN (SELECT each.business_id, each.id FROM each);
 
--- name: rewind_due
+-- name: rewind_due sqlite
 -- The clock went back: what nobody would have put off for so long waits for the hour that it was before. One step in the index per lane.
 WITH RECURSIVE lanes (lane) AS (
     SELECT min(d.lane) FROM deliveries AS d WHERE d.state IN ('pending', 'retrying')
@@ -224,7 +224,34 @@ ahead AS MATERIALIZED (
     WHERE d.state IN ('pending', 'retrying') AND d.lane = lanes.lane
         AND d.due_at > (SELECT now_ms()) + CAST(:wait_ms AS BIGINT)
     LIMIT :limit
-    FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE deliveries SET due_at = (SELECT now_ms())
+FROM ahead
+WHERE deliveries.business_id = ahead.business_id AND deliveries.id = ahead.id
+RETURNING 1;
+
+-- name: rewind_due postgres
+-- The same. Its planner would join the lanes by reading the table whole: each lane's last is looked at by itself.
+WITH RECURSIVE lanes (lane) AS (
+    SELECT min(d.lane) FROM deliveries AS d WHERE d.state IN ('pending', 'retrying')
+    UNION ALL
+    SELECT (SELECT min(d.lane) FROM deliveries AS d WHERE d.state IN ('pending', 'retrying') AND d.lane > lanes.lane)
+    FROM lanes
+    WHERE lanes.lane IS NOT NULL
+),
+ahead AS MATERIALIZED (
+    SELECT last.business_id, last.id
+    FROM lanes
+    CROSS JOIN LATERAL (
+        SELECT d.business_id, d.id
+        FROM deliveries AS d
+        WHERE d.state IN ('pending', 'retrying') AND d.lane = lanes.lane
+            AND d.due_at > (SELECT now_ms()) + CAST(:wait_ms AS BIGINT)
+        ORDER BY d.due_at DESC
+        LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    ) AS last
+    LIMIT :limit
 )
 UPDATE deliveries SET due_at = (SELECT now_ms())
 FROM ahead
