@@ -264,11 +264,11 @@ SELECT
     END AS success,
     CASE
         WHEN r.failure_stage IS NOT NULL THEN r.failure_stage
-        WHEN r.revision < d.revision THEN CASE WHEN EXISTS (
-            SELECT 1 FROM attempts AS a
+        WHEN r.revision < d.revision THEN CASE WHEN (
+            SELECT count(*) FROM attempts AS a  -- (for EXISTS, PostgreSQL would read them all)
             WHERE a.business_id = r.business_id AND a.delivery_id = r.event_row AND a.revision = r.revision
                 AND a.outcome = 'rejected'
-        ) THEN 'meta_forward' END
+        ) > 0 THEN 'meta_forward' END
         WHEN d.state = 'dead' AND d.reason = 'rejected' THEN 'meta_forward'
         WHEN d.state = 'dead' AND d.reason IN ('expired', 'no_click_id') THEN 'payload_mapping'
     END AS failure_stage,
