@@ -145,6 +145,13 @@ class Waiting:
         self._bulk = None
         return True
 
+    def fail(self, error: Exception) -> None:
+        """Let all who wait hear that."""
+        for queue in (self._server, self._browser, self._bulky, self._settlements):
+            for op in _first(queue, len(queue)):
+                self._discount(op)
+                op.fail(error)
+
 
 def _first(queue: deque[Op], most: int) -> list[Op]:
     return [queue.popleft() for _ in range(min(most, len(queue)))]

@@ -37,7 +37,7 @@ class Writer:
         self._short = 0
         self._calm = asyncio.Event()
         self._wake = asyncio.Event()
-        self._idle = 0
+        self._idle = self._running = 0
         self._closing = False
         self._tasks: list[asyncio.Task[None]] = []
         self.batches = 0
@@ -64,8 +64,8 @@ class Writer:
         """Wait for the commit and return the operation's answer. `text_bytes` is about how long its long texts are.
 
         Raises Unavailable when it cannot be stored now, StaleDirectory when `version` is over, InvalidField when the database
-        refuses its data. A caller who goes away meanwhile changes nothing: who is cancelled hears of it when the commit has ended, so that
-        what is stored can be taken back.
+        refuses its data. A caller who goes away meanwhile changes nothing: who is cancelled (or has a timeout around this) hears of it when
+        the commit has ended, so that what is stored can be taken back. Cancelled twice, it is at once.
         """
         if self._closing:
             raise Unavailable("the collector is stopping")
@@ -112,6 +112,16 @@ class Writer:
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _run(self) -> None:
+        self._running += 1
+        try:
+            await self._serve()
+        finally:  # a cancelled writer leaves nobody waiting for it, now or later
+            self._closing = True
+            self._running -= 1
+            if not self._running:
+                self._waiting.fail(Unavailable("the store has stopped"))
+
+    async def _serve(self) -> None:
         while True:
             self._idle += 1
             await self._wake.wait()

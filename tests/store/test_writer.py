@@ -33,40 +33,6 @@ async def test_what_comes_while_a_commit_runs_shares_the_next(store: Store) -> N
     assert (writer.batches, writer.committed) == (2, 51)
 
 
-@pytest.mark.parametrize("waiting_in_line", [False, True])
-async def test_a_cancelled_caller_hears_of_it_when_its_commit_has_ended(store: Store, waiting_in_line: bool) -> None:
-    """What it stored can be taken back only then."""
-    gate = Gate(store)
-    async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
-        ledger = SqlLedger(gate, writer)
-        tasks = [take(ledger, "first")]
-        await gate.reached.wait()
-        tasks.append(take(ledger, "second"))
-        await asyncio.sleep(0)
-        gone = tasks[waiting_in_line]
-        gone.cancel()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert not gone.done()
-        gate.open.set()
-        await asyncio.wait(tasks)
-        assert gone.cancelled()
-        assert (await ledger.find(SHOP, "Purchase", ("first", "second")[waiting_in_line])) is not None
-    assert gate.batches == [["first"], ["second"]]
-
-
-async def test_a_caller_who_is_cancelled_twice_waits_no_longer(store: Store) -> None:
-    gate = Gate(store)
-    async with Writer(gate, KINDS) as writer, gate.opened_at_last(), asyncio.timeout(10):
-        gone = take(SqlLedger(gate, writer), "first")
-        await gate.reached.wait()
-        for _ in range(2):
-            gone.cancel()
-            await asyncio.sleep(0)
-        await asyncio.wait([gone])
-        assert gone.cancelled()
-
-
 async def test_of_the_operations_with_many_events_one_is_committed_at_a_time(store: Store) -> None:
     """Whoever comes with one event waits for few of another's, however many those are."""
     gate = Gate(store)
