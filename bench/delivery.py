@@ -36,6 +36,8 @@ from tests.postgres import PostgresServer
 
 FIRST = 1_000_000_000
 CONNECTIONS = (32, 128)
+LONG_SECONDS = 6
+"""A backlog that grew by a twentieth of what comes would be seen after so long."""
 ROWS = {
     "delivered": "acknowledged and delivered, Graph answering after 150 ms, over bare Starlette JSON",
     "ack": "the 99th percentile of acknowledgements over a bare server's, 32 connections",
@@ -57,6 +59,16 @@ class Account(NamedTuple):
     token: str = "EAA" + "x" * 180
     held: str | None = None
     messaging_names: tuple[str, ...] = MESSAGING_NAMES
+
+
+class Pair(NamedTuple):
+    """One load of ours beside one of the bare server."""
+
+    rate: float
+    ratio: float
+    p99: float
+    plain_p99: float
+    behind: float
 
 
 class Bench:
@@ -95,22 +107,33 @@ class Bench:
             serving("all", url, sink) as (port, pid),
         ):
             load(port, pid, 32, 1)
-            pairs: dict[int, list[tuple[float, float, float]]] = {each: [] for each in CONNECTIONS}
+            pairs: dict[int, list[Pair]] = {each: [] for each in CONNECTIONS}
             for _ in range(self._given.rounds):  # one after the other: a shared machine is not equally fast for long
                 for connections, found in pairs.items():
-                    before = quiet(sink)
-                    rate, *_ = load(port, pid, connections, self._given.seconds)
-                    at_end = ask(sink, "stats")["events"] - before
-                    total = quiet(sink) - before
-                    assert total >= rate * self._given.seconds * 0.95, "acknowledged events did not arrive"
-                    plain, *_ = load(*bare, connections, self._given.seconds)
-                    found.append((rate, rate / plain, (total - at_end) / rate))
+                    rate, p99, behind = self._followed(sink, port, pid, connections, self._given.seconds)
+                    plain, _, plain_p99, _ = load(*bare, connections, self._given.seconds)
+                    found.append(Pair(rate, rate / plain, p99, plain_p99, behind))
+            *_, behind = self._followed(sink, port, pid, 32, LONG_SECONDS)
             doubles = ask(sink, "stats")["doubles"]
             for connections, found in pairs.items():
-                rates, ratios, lags = zip(*found, strict=True)
-                text = f"{statistics.median(rates):.0f}/s, {_of(ratios)} of bare, {connections} connections"
-                text = f"{text}; behind by {max(lags):.2f} s of traffic at the end; {doubles} doubles"
-                self.say("delivered", text, **{f"delivered_{connections}": statistics.median(ratios)})
+                middle = Pair(*map(statistics.median, zip(*found, strict=True)))
+                ratios = _of([each.ratio for each in found])
+                text = f"{middle.rate:.0f}/s, {ratios} of bare, {connections} connections; p99 {middle.p99:.1f} ms over {middle.plain_p99:.1f}"
+                text = f"{text}; behind by {middle.behind:.2f} s of traffic at the end; {doubles} doubles"
+                self.say("delivered", text, **{f"delivered_{connections}": middle.ratio})
+                self.figures[f"delivered_p99_{connections}"] = middle.p99 / middle.plain_p99
+            self.say(
+                "delivered", f"behind by {behind:.2f} s of traffic after {LONG_SECONDS} s", delivered_behind=behind
+            )
+
+    def _followed(self, sink: str, port: int, pid: int, connections: int, seconds: int) -> tuple[float, float, float]:
+        """Events acknowledged a second, the 99th percentile of that in ms, and what had not arrived at the end, in seconds of traffic."""
+        before = quiet(sink)
+        rate, _, p99, _ = load(port, pid, connections, seconds)
+        at_end = ask(sink, "stats")["events"]
+        total = quiet(sink)
+        assert total - before >= rate * seconds * 0.95, "acknowledged events did not arrive"
+        return rate, p99, (total - at_end) / rate
 
     def ack(self) -> None:
         """See ROWS."""
@@ -168,35 +191,34 @@ class Bench:
         count = self._given.backlog
         with self.database() as url, sinking(0) as sink:
             uvloop.run(fill(url, FIRST, FIRST + count - 1))
-            seconds, cpu = self._drained(url, sink, count, 1)
+            rate, cpu = self._drained(url, sink, count, 1)
             stats = ask(sink, "stats")
-            rate, batch = count / seconds, count / stats["requests"]
-            text = f"{rate:.0f}/s, {batch:.0f} events a request, {cpu / count * 1e6:.0f} µs CPU an event, {stats['doubles']} doubles"
-            self.say("drain", text, drain_rate=rate, drain_batch=batch)
+            batch = count / stats["requests"]
+            text = f"{rate:.0f}/s, {batch:.0f} events a request, {cpu:.0f} µs CPU an event, {stats['doubles']} doubles"
+            self.say("drain", text, drain_rate=rate, drain_batch=batch, drain_cpu=cpu)
 
     def _drained(self, url: str, sink: str, count: int, processes: int) -> tuple[float, float]:
-        """Seconds from the first arrival to the last, and the CPU seconds of the collectors."""
+        """Events a second and the collectors' CPU of each in µs, from when all of them run: what the first sent before is not counted."""
         have = ask(sink, "stats")["events"]
         with ExitStack() as stack:
             kind = "all" if self._postgres is None else "deliver"
             pids = [stack.enter_context(serving(kind, url, sink))[1] for _ in range(processes)]
-            began = reach(sink, have + 1)
+            began, first = reach(sink, have + 1)
             before = sum(map(cpu_seconds, pids))
-            end = reach(sink, have + count)
-            return end - began, sum(map(cpu_seconds, pids)) - before
+            end, last = reach(sink, have + count)
+            return (last - first) / (end - began), (sum(map(cpu_seconds, pids)) - before) / (last - first) * 1e6
 
     def two(self) -> None:
         """See ROWS."""
         if self._postgres is None:
             return
-        count = self._given.backlog // 2
+        count = self._given.backlog
         figures: dict[int, list[float]] = {1: [], 2: []}
         with self.database() as url, sinking(0) as sink:
             for turn, processes in enumerate((1, 2, 2, 1) * 3):  # neither always has the longer table
                 first = FIRST + turn * count
                 uvloop.run(fill(url, first, first + count - 1))
-                seconds, _ = self._drained(url, sink, count, processes)
-                figures[processes].append(count / seconds)
+                figures[processes].append(self._drained(url, sink, count, processes)[0])
             one, both = (statistics.median(figures[processes]) for processes in (1, 2))
             ratios = [two / one for one, two in zip(*figures.values(), strict=True)]
             self.say("two", f"{both:.0f}/s over {one:.0f}/s: {_of(ratios)}", two=statistics.median(ratios))
@@ -207,7 +229,7 @@ class Bench:
         with self.database() as url, sinking(0) as sink:
             uvloop.run(fill(url, FIRST, FIRST + count - 1))
             with serving("all", url, sink) as (_, pid):
-                reach(sink, min(count, 50_000))
+                reach(sink, count // 2)
                 status = Path(f"/proc/{pid}/status").read_text()
                 peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
                 self.say("memory", f"{peak:.0f} MB at most, backlog {count:,}", memory=peak)
@@ -263,6 +285,8 @@ def main() -> None:
     with ExitStack() as stack:
         for engine in (given.engine,) if given.engine else ("sqlite", "postgres"):
             server = stack.enter_context(seasoned_server()) if engine == "postgres" else None
+            if server is None and engine == "postgres":
+                raise SystemExit("no PostgreSQL found")
             bench = Bench(engine, server, given)
             for row in given.rows or ROWS:
                 getattr(bench, row)()

@@ -24,23 +24,24 @@ class Counts:
 
     def __init__(self) -> None:
         self.requests = 0
-        self.arrivals: dict[str, int] = {}
+        self.arrivals: dict[bytes, int] = {}
         self.doubles = 0
+        self.last = 0
 
     def take(self, body: bytes) -> int:
         """Count one request; gives how many events it held."""
-        now = time.monotonic_ns()
         ids = _ID.findall(body)
-        for each in ids:
-            name = each.decode()
-            self.doubles += name in self.arrivals
-            self.arrivals.setdefault(name, now)
         self.requests += 1
+        self.last = time.monotonic_ns()
+        before = len(self.arrivals)
+        for each in ids:
+            self.arrivals.setdefault(each, self.last)
+        self.doubles += len(ids) - (len(self.arrivals) - before)
         return len(ids)
 
     def stats(self) -> dict[str, int]:
-        """For the one who measures."""
-        return {"requests": self.requests, "events": len(self.arrivals), "doubles": self.doubles}
+        """For the one who measures. `last` is when the newest came (monotonic ns, the machine's)."""
+        return {"requests": self.requests, "events": len(self.arrivals), "doubles": self.doubles, "last": self.last}
 
 
 class Peer(asyncio.Protocol):
@@ -68,7 +69,7 @@ class Peer(asyncio.Protocol):
             if head.startswith(b"GET /stats"):
                 self._answer(json.dumps(self._counts.stats()))
             elif head.startswith(b"GET /arrivals"):
-                self._answer(json.dumps(self._counts.arrivals))
+                self._answer(json.dumps({name.decode(): at for name, at in self._counts.arrivals.items()}))
             else:
                 count = self._counts.take(body)
                 text = f'{{"events_received":{count},"fbtrace_id":"A{self._counts.requests}"}}'

@@ -166,7 +166,7 @@ async def claims(small: Store, large: Store) -> float:
 
 
 async def plan(store: Store) -> list[str]:
-    """How the engine finds what a claim takes."""
+    """How the engine runs a claim. (PostgreSQL's stands in a function, and is asked for outside of it.)"""
     row = (LANE, 0, 50, 60_000, "lease")
     if isinstance(store.engine, SqliteEngine):
         text, _ = for_sqlite(load("sqlite")["claim"], 1)
