@@ -26,6 +26,8 @@ from collector.store.postgres_function import Function
 
 WHOLE = ("take", "settle", "claim")
 """The statements that are functions."""
+JOINED = ("settle",)
+"""Those of them that join their rows with a table."""
 READERS = 4
 WRITERS = 4
 """Group commits, claims and directory changes at once; reads cannot take these connections."""
@@ -100,7 +102,7 @@ class PostgresEngine:
         self._pool = pool
         written = load("postgres")
         self._others = load("sqlite").keys() - written.keys()
-        self._whole = {name: Function(name, written.pop(name)) for name in WHOLE}
+        self._whole = {name: Function(name, written.pop(name), name in JOINED) for name in WHOLE}
         self._columns = {name: statement.columns for name, statement in written.items()}
         self._statements = {name: for_postgres(statement) for name, statement in written.items()}
         self._reads = asyncio.Semaphore(READERS)
