@@ -57,7 +57,7 @@ bench: .venv/.ok ## measure durable acknowledgements and the store (minutes; nee
 	@$(BIN)/python -m bench.hung
 	@$(BIN)/python -m bench.store
 
-table: .venv/.ok ## fill in the table of delivery: every figure with what it must reach (eight minutes; needs wrk)
+table: .venv/.ok ## fill in the table of delivery: every figure with what it must reach (nine minutes; needs wrk)
 	@command -v wrk >/dev/null || .ci/apt-install wrk "it makes the load"
 	@.ci/ensure-postgres
 	@$(BIN)/python -m bench.delivery

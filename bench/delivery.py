@@ -120,11 +120,10 @@ class Bench:
                 ratios = _of([each.ratio for each in found])
                 text = f"{middle.rate:.0f}/s, {ratios} of bare, {connections} connections; p99 {middle.p99:.1f} ms over {middle.plain_p99:.1f}"
                 text = f"{text}; behind by {middle.behind:.2f} s of traffic at the end; {doubles} doubles"
-                self.say("delivered", text, **{f"delivered_{connections}": middle.ratio})
-                self.figures[f"delivered_p99_{connections}"] = middle.p99 / middle.plain_p99
-            self.say(
-                "delivered", f"behind by {behind:.2f} s of traffic after {LONG_SECONDS} s", delivered_behind=behind
-            )
+                told = {"delivered": middle.ratio, "delivered_p99": middle.p99 / middle.plain_p99}
+                self.say("delivered", text, **{f"{name}_{connections}": figure for name, figure in told.items()})
+            text = f"behind by {behind:.2f} s of traffic after {LONG_SECONDS} s"
+            self.say("delivered", text, delivered_behind=behind)
 
     def _followed(self, sink: str, port: int, pid: int, connections: int, seconds: int) -> tuple[float, float, float]:
         """Events acknowledged a second, the 99th percentile of that in ms, and what had not arrived at the end, in seconds of traffic."""

@@ -173,7 +173,7 @@ async def plan(store: Store) -> list[str]:
         found = await store.engine._writer.run(
             lambda opened: opened.execute(f"EXPLAIN QUERY PLAN {text}", row).fetchall()
         )
-        return [f"{line}" for *_, line in found]
+        return [str(line) for *_, line in found]
     assert isinstance(store.engine, PostgresEngine)
     statement = load("postgres")["claim"]
     texts, mark, none = marked(statement.columns, [row])

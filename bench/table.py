@@ -65,10 +65,15 @@ def missed(figures: Figures) -> list[str]:
     """Which gates were measured and missed, as `engine figure`."""
     return [
         f"{engine} {name}"
-        for name, figure in FIGURES.items()
-        for engine, found in figures.items()
-        if name in found and (engine, name) not in _WITHOUT_GATE and not figure.reaches(found[name], figure.gate)
+        for engine, name in _gates(figures)
+        if not FIGURES[name].reaches(figures[engine][name], FIGURES[name].gate)
     ]
+
+
+def _gates(figures: Figures) -> list[tuple[str, str]]:
+    """What was measured and has a gate: engine and figure."""
+    measured = [(engine, name) for name in FIGURES for engine, found in figures.items() if name in found]
+    return [each for each in measured if each not in _WITHOUT_GATE]
 
 
 def written(figures: Figures) -> str:
@@ -83,10 +88,7 @@ def written(figures: Figures) -> str:
         if any(cells):
             bounds = (figure.told.format(bound) for bound in (figure.gate, figure.aim))
             lines.append(f"| {' | '.join([figure.what, *bounds, *(cell or '–' for cell in cells)])} |")
-    gates = sum(
-        name in found and (engine, name) not in _WITHOUT_GATE for name in FIGURES for engine, found in figures.items()
-    )
-    return "\n".join([*lines, "", f"{gates} gates measured, {len(missed(figures))} missed"])
+    return "\n".join([*lines, "", f"{len(_gates(figures))} gates measured, {len(missed(figures))} missed"])
 
 
 def _cell(engine: str, name: str, found: Mapping[str, float]) -> str:

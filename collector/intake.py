@@ -141,9 +141,8 @@ class Intake:
         try:
             taken = await self._ledger.take_all(takes, version)
         except BaseException as error:
-            unsure = isinstance(
-                error, (Uncertain, asyncio.CancelledError)
-            )  # a caller who goes away does not stop the commit
+            # A caller who goes away does not stop the commit.
+            unsure = isinstance(error, (Uncertain, asyncio.CancelledError))
             for event, delivery, _, _ in takes:
                 if delivery.state == "sending":
                     doubtful = StoredEvent(event=event, delivery=delivery)
